@@ -46,6 +46,8 @@ static const char *const texts[] = {
     "input 6\ndense 9\nrelu\ndense 4\nloss softmax\n",
     "input 6\ndense 17\ntanh\ndropout 0.3\ndense 11\nrelu\ndense 4\nloss softmax\n",
     "input 1x2x3\nconv2d 5 2\nrelu\nflatten\ndense 4\nloss softmax\n",
+    "input 6\ndense 260\nrelu\ndense 260\nrelu\ndense 4\nloss softmax\n", /* two buckets of parameters */
+    "input 6\ndense 260\nbatch_norm\nrelu\ndense 260\nbatch_norm\nrelu\ndense 4\nloss softmax\n",
     "input 6\ndense 8\nbatch_norm\nrelu\ndense 4\nloss softmax\n",
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
@@ -89,6 +91,23 @@ START_TEST(digests)
             for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
                 expect_same(train(counts[c], texts[t], options), alone);
         }
+}
+END_TEST
+
+/* The same sums in another order: losses that differ by more than rounding would show a sum of something else. */
+START_TEST(shards_are_sums_of_the_batch)
+{
+    for (int t = 0; t < TEXTS; t++) {
+        tas_train_options options = sample_options(48, 4);
+        const outcome whole = train(1, texts[t], options);
+        for (uint32_t shards = 2; shards <= 8; shards *= 2) {
+            options.shards = shards;
+            const outcome cut = train(1, texts[t], options);
+            ck_assert_int_eq(cut.steps, whole.steps);
+            for (int k = 0; k < cut.steps; k++)
+                ck_assert_double_eq_tol((double)cut.losses[k], (double)whole.losses[k], 1e-4);
+        }
+    }
 }
 END_TEST
 
@@ -156,6 +175,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, sample_open, sample_close);
     tcase_add_test(tc, digests);
+    tcase_add_test(tc, shards_are_sums_of_the_batch);
     tcase_add_test(tc, optimizers);
     tcase_add_loop_test(tc, any, 0, 30);
     tcase_add_test(tc, refusals);

@@ -263,6 +263,7 @@ START_TEST(runs_send_that)
     tas_train_options options = sample_options(16, 1);
     compare_runs("input 6\ndense 64\nrelu\ndense 64\nrelu\ndense 4\nloss softmax\n", options);
     compare_runs("input 6\ndense 64\nbatch_norm\nrelu\ndense 32\nbatch_norm\ndense 4\nloss softmax\n", options);
+    compare_runs("input 6\ndense 260\nrelu\ndense 260\nrelu\ndense 4\nloss softmax\n", options); /* two buckets */
     options.clip = 0.5f;
     compare_runs("input 6\ndense 64\nrelu\ndense 64\nrelu\ndense 4\nloss softmax\n", options);
     tas_train_options_choose(&options, TAS_LAMB);

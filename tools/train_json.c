@@ -146,6 +146,7 @@ static json_t *describe_ranks(const tas_ranks *ranks)
     json_object_set_new(o, "bytes", json_integer((json_int_t)t.bytes));
     json_object_set_new(o, "gradient_s", cli_json_real(t.gradient_seconds));
     json_object_set_new(o, "update_s", cli_json_real(t.update_seconds));
+    json_object_set_new(o, "beside_s", cli_json_real(t.beside_seconds));
     json_object_set_new(o, "exchange_s", cli_json_real(t.exchange_seconds));
     json_object_set_new(o, "waited_s", cli_json_real(t.waited_seconds));
     return o;

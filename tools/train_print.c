@@ -173,9 +173,9 @@ static void print_ranks(const command_ranks *ranks, double seconds)
     if (seconds > 0)
         printf(
             "             of its time %.1f %% for gradients, %.1f %% for updates, %.1f %% for exchanges, of which %.1f "
-            "%% waiting\n",
+            "%% waiting; %.1f %% more for exchanges beside the gradients\n",
             100 * t.gradient_seconds / seconds, 100 * t.update_seconds / seconds, 100 * t.exchange_seconds / seconds,
-            100 * t.waited_seconds / seconds);
+            100 * t.waited_seconds / seconds, 100 * t.beside_seconds / seconds);
 }
 
 bool train_preconditions(const train_session *session)

@@ -56,11 +56,12 @@ TAS_API void tas_ranks_fail(tas_ranks *ranks, const char *why);
  * failed. */
 TAS_API tas_status tas_ranks_serve(tas_ranks *ranks, tas_device *device, const tas_data *const *sets, size_t count);
 
-/* What this rank has sent so far, and where the seconds of its runs that are closed went: exchanges, and in them
- * waiting for others; its parts of gradients; its parts of updates. */
+/* What this rank has sent so far, and where the seconds of its runs that are closed went: its parts of gradients;
+ * exchanges that ran beside them, while the device had gradients to compute; all other exchanges, and in them waiting
+ * for others; its parts of updates. */
 typedef struct tas_ranks_traffic {
     uint64_t messages, bytes;
-    double exchange_seconds, waited_seconds, gradient_seconds, update_seconds;
+    double gradient_seconds, beside_seconds, exchange_seconds, waited_seconds, update_seconds;
 } tas_ranks_traffic;
 TAS_API void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out);
 

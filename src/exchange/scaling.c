@@ -55,7 +55,8 @@ static double add_round(walk *w, const scaling_traffic *sent, vector v, bool who
         if (w->link) seconds = (double)sent[r].messages * w->link->latency + (double)bytes / w->link->bandwidth;
         w->traffic[r].messages += v.times * sent[r].messages;
         w->traffic[r].bytes += v.times * bytes;
-        if (whole && bytes > w->out->message_bytes) w->out->message_bytes = bytes;
+        const uint64_t all = bytes * v.times; /* one bucket may have nearly all */
+        if (whole && all > w->out->message_bytes) w->out->message_bytes = all;
         if (seconds > slowest) slowest = seconds;
     }
     return v.times * slowest;
@@ -64,7 +65,8 @@ static double add_round(walk *w, const scaling_traffic *sent, vector v, bool who
 static void walk_rounds(walk *w, scaling_traffic *sent)
 {
     const scaling_volume *v = w->volume;
-    const vector gradient = {(double)v->values, v->values > 0};
+    const uint32_t buckets = v->buckets ? v->buckets : 1;
+    const vector gradient = {(double)v->values / buckets, v->values ? buckets : 0};
     const vector list = {v->lists ? (double)v->list_values / v->lists : 0, v->lists};
     const vector rows = {v->rows ? (double)v->row_values * w->shards / v->rows : 0, v->rows};
     for (uint32_t round = 0; round < w->s.rounds; round++)

@@ -4,14 +4,16 @@
  *
  *     latency + n / bandwidth
  *
- * and in each round all ranks wait for the slowest. Nothing is assumed to overlap. So
+ * and in each round all ranks wait for the slowest. Nothing is assumed to overlap: that the sums of the last layers'
+ * buckets are made while the device computes the gradients of the first layers makes a step faster than that. So
  *
  *     T(R) = compute + staging + exchange(R) + update * slice(R)
  *
  *     compute    the gradient of the shards of the rank that has the most of them, on its device
  *     staging    the gradient comes from the device, and the weights go there: of all values, on every rank
- *     exchange   the sum and the gathering of V bytes of gradient and weights in log2(seats) rounds each: with one
- *                seat per rank 2 log2(R) messages and 2 V (R - 1) / R bytes;
+ *     exchange   the sum and the gathering of V bytes of gradient and weights, in buckets of neighboring layers, in
+ *                log2(seats) rounds each: with one seat per rank 2 log2(R) messages for each bucket, and
+ *                2 V (R - 1) / R bytes in all;
  *                rows of shards (losses, statistics of the batch), each gathered in log2(seats) rounds;
  *                lists of sums of squares, if the update needs them, summed and gathered as the gradient is;
  *                broadcasts of rank 0's commands, of ceil(log2(R)) messages one after another
@@ -32,7 +34,8 @@ typedef struct scaling_link {
 
 /* What ranks exchange in a step. */
 typedef struct scaling_volume {
-    uint64_t values;                      /* of the gradient, and so of the weights that are trained; float32 */
+    uint64_t values;                      /* of the gradient, and so of the weights that are trained; float32; */
+    uint32_t buckets;                     /* so many times a part of them is summed, and gathered; 0 counts as 1 */
     uint32_t rows;                        /* how often rows of shards are gathered, */
     uint64_t row_values;                  /* and a shard's values in all of them together */
     uint32_t lists;                       /* of sums of squares, */

@@ -210,14 +210,15 @@ static bool mpi_test(void *self, transport_op *op)
     return !failed;
 }
 
-/* Others may need the processor. */
+/* Others may need the processor. For a few hundred microseconds it is only offered to them, since a thread that sleeps
+ * is late by the timer's slack, which is longer than most messages take. */
 static void mpi_pause(void *self, uint32_t tries)
 {
     (void)self;
-    if (tries < 16)
+    if (tries < 500)
         sched_yield();
     else
-        sleep_for(tries < 200 ? 20000 : 200000);
+        sleep_for(tries < 1000 ? 20000 : 200000);
 }
 
 /* Begin and end --------------------------------------------------------------------------------------------------- */

@@ -214,6 +214,15 @@ bool network_has_batch_panels(const tas_network *network, const op_call *call)
     return false;
 }
 
+int network_next_gradient(const tas_network *network, const op_call *call, int *at)
+{
+    while (op_get(call->args.op)->operand[*at].name) {
+        const int o = (*at)++, t = call->operand[o];
+        if (network->tensors[t].role == ROLE_GRADIENT && !(o && call->operand[o - 1] == t)) return t;
+    }
+    return NO_TENSOR;
+}
+
 float network_target_mean(const tas_network *network, uint32_t output)
 {
     return line_list_at(&network->target_mean, output, 0);

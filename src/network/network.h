@@ -146,6 +146,10 @@ tas_status network_check_resolved(const tas_network *network);
 /* Whether a call has an operand that lies in panels of examples. */
 bool network_has_batch_panels(const tas_network *network, const op_call *call);
 
+/* The gradients that a call sums, one after another from *at = 0 on: a tensor, or NO_TENSOR after the last one. What is
+ * summed in one chain is an operand twice, and given once. */
+int network_next_gradient(const tas_network *network, const op_call *call, int *at);
+
 /* Whether an update can make the gradient that a call sums itself (ops/dense_update.h): that of a dense layer's
  * weights, or of its bias. */
 bool network_fuses(const op_call *call);

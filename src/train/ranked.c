@@ -22,14 +22,27 @@ static tas_status alloc_vectors(tas_run *run)
     ranked *r = run->ranked;
     const size_t bytes = (size_t)r->slices.elements * sizeof(float);
     bool done = true;
-    for (int k = 0; k < r->exchange.nodes && done; k++) done = (r->vector[k] = malloc(bytes + 1)) != NULL;
+    for (int k = 0; k < r->exchange.nodes && done; k++) {
+        r->vector[k] = malloc(bytes + 1);
+        r->packed[k] = malloc((size_t)run->w.plan.trained + 1);
+        done = r->vector[k] && r->packed[k];
+    }
     if (done) done = (r->weights = malloc(bytes + 1)) != NULL;
-    if (done) done = (r->packed = calloc(1, (size_t)parameter_bytes(run))) != NULL;
     if (done) done = (r->rows = calloc(RANKED_ROWS, sizeof *r->rows)) != NULL;
+    if (done) done = (r->bucket = calloc((size_t)r->slices.buckets + 1, sizeof *r->bucket)) != NULL;
+    if (done) done = (r->bucket_of = calloc((size_t)run->w.network->tensor_count, sizeof *r->bucket_of)) != NULL;
     return done ? TAS_OK : fail(run->model->context, TAS_NO_MEMORY, "no memory for the exchange between ranks");
 }
 
+static void list_buckets(ranked *r)
+{
+    const slices *s = &r->slices;
+    for (int b = 0; b < s->buckets; b++)
+        for (int k = 0; k < s->bucket[b].count; k++) r->bucket_of[s->tensor[s->bucket[b].first + k]] = b;
+}
+
 static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32_t shards);
+static tas_status read_sums(void *self, const op_call *call);
 
 tas_status ranked_open(tas_run *run, const uint32_t *share)
 {
@@ -41,8 +54,9 @@ tas_status ranked_open(tas_run *run, const uint32_t *share)
     if (!status) status = slices_open(&r->slices, run->model->network, &run->options, &r->exchange);
     r->from = share[rank];
     r->to = share[rank + 1];
-    r->peers = (step_peers){run, share_rows};
+    r->peers = (step_peers){run, share_rows, read_sums};
     if (!status) status = alloc_vectors(run);
+    if (!status) list_buckets(r);
     r->open = !status;
     return status;
 }
@@ -52,10 +66,14 @@ void ranked_close(tas_run *run)
     ranked *r = run->ranked;
     if (!r) return;
     for (int i = 0; i < RANKED_ROWS && r->rows; i++) free(r->rows[i].values);
-    for (int k = 0; k < HALVING_NODES; k++) free(r->vector[k]);
+    for (int k = 0; k < HALVING_NODES; k++) {
+        free(r->vector[k]);
+        free(r->packed[k]);
+    }
     free(r->rows);
     free(r->weights);
-    free(r->packed);
+    free(r->bucket);
+    free(r->bucket_of);
     slices_close(&r->slices);
     exchange_close(&r->exchange);
     free(r);
@@ -138,12 +156,17 @@ static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32
 
 /* The gradient ---------------------------------------------------------------------------------------------------- */
 
-/* From the device's layout to the canonical one: the parameters that are trained, one after another, and back. */
-static void unpack(const tas_run *run, const char *packed, float *vector)
+/* From the device's layout to the canonical one, and back: parameters that are trained, from one of the slices' on. */
+static void unpack_some(const tas_run *run, int first, int count, const char *packed, float *to)
 {
     const slices *s = &run->ranked->slices;
-    for (int k = 0; k < s->count; vector += s->range[k++].elements)
-        parameters_unpack(run->model, s->tensor[k], packed + run->w.plan.tensor[s->tensor[k]].offset, vector);
+    for (int k = first; k < first + count; to += s->range[k++].elements)
+        parameters_unpack(run->model, s->tensor[k], packed + run->w.plan.tensor[s->tensor[k]].offset, to);
+}
+
+static void unpack(const tas_run *run, const char *packed, float *vector)
+{
+    unpack_some(run, 0, run->ranked->slices.count, packed, vector);
 }
 
 static void pack(const tas_run *run, const float *vector, char *packed)
@@ -153,18 +176,88 @@ static void pack(const tas_run *run, const float *vector, char *packed)
         parameters_pack(run->model, s->tensor[k], vector, packed + run->w.plan.tensor[s->tensor[k]].offset);
 }
 
-/* Those of the exchange that have examples are in the order of the step's. */
-static tas_status read_nodes(tas_run *run, const step_batch *batch)
+/* Begins to read a bucket's gradients, all of which are queued: of the nodes of the exchange that have examples, which
+ * are in the order of the step's. */
+static tas_status read_bucket(tas_run *run, int b)
 {
     ranked *r = run->ranked;
     workspace *w = &run->w;
-    tree_node nodes[TREE_WAITING + 1];
-    const int count = step_nodes(w, batch, nodes);
+    const slices_bucket *of = &r->slices.bucket[b];
+    ranked_bucket *to = &r->bucket[b];
+    const device_driver *driver = w->device->driver;
+    tas_status status = driver->mark(w->device, &to->made);
+    if (!status) status = driver->flush(w->device);
+    for (int k = 0; k < r->nodes; k++)
+        for (int i = of->first; i < of->first + of->count && !status; i++) {
+            const region *at = &w->plan.tensor[w->network->tensors[r->slices.tensor[i]].gradient];
+            const mem *from = k == r->nodes - 1 ? &w->part[PART_GRADIENT] : &w->node[k];
+            status = driver->read_later(w->device, from, at->offset, r->packed[k] + at->offset, at->bytes, to->made,
+                                        &to->read);
+        }
+    return status;
+}
+
+/* See step_peers. If this rank computes its gradient again, some of it may have been summed already. */
+static tas_status read_sums(void *self, const op_call *call)
+{
+    tas_run *run = self;
+    ranked *r = run->ranked;
     tas_status status = TAS_OK;
-    for (int k = 0; k < count && !status; k++) {
-        const mem *from = k == count - 1 ? &w->part[PART_GRADIENT] : &w->node[k];
-        status = w->device->driver->read(w->device, from, 0, r->packed, w->plan.trained);
-        if (!status) unpack(run, r->packed, r->vector[k]);
+    const tas_network *network = run->w.network;
+    for (int at = 0, t; !status && (t = network_next_gradient(network, call, &at)) != NO_TENSOR;) {
+        const int b = r->bucket_of[network->tensors[t].parameter];
+        if (!r->bucket[b].summed && --r->bucket[b].awaited == 0) status = read_bucket(run, b);
+    }
+    return status;
+}
+
+static void begin_buckets(tas_run *run, const step_batch *batch)
+{
+    ranked *r = run->ranked;
+    tree_node nodes[TREE_WAITING + 1];
+    r->nodes = step_nodes(&run->w, batch, nodes);
+    for (int b = 0; b < r->slices.buckets; b++) r->bucket[b].awaited = r->slices.bucket[b].count;
+}
+
+/* Nothing is read anymore when this is done; a failure is known already. */
+static void end_buckets(tas_run *run)
+{
+    ranked *r = run->ranked;
+    const device_driver *driver = run->w.device->driver;
+    for (int b = 0; b < r->slices.buckets; b++) {
+        driver->join(run->w.device, &r->bucket[b].made);
+        driver->join(run->w.device, &r->bucket[b].read);
+    }
+}
+
+static tas_status sum_bucket(tas_run *run, int b, uint32_t used)
+{
+    ranked *r = run->ranked;
+    workspace *w = &run->w;
+    const slices_bucket *of = &r->slices.bucket[b];
+    tas_status status = w->device->driver->join(w->device, &r->bucket[b].read);
+    uint32_t flags = 0;
+    if (status) return status;
+    for (int k = 0; k < r->nodes; k++) unpack_some(run, of->first, of->count, r->packed[k], r->vector[k] + of->from);
+    end_limit(run);
+    status = exchange_sum(&r->exchange, r->vector, of->cut, used, &flags);
+    begin_limit(run);
+    r->bucket[b].summed = !status;
+    return status;
+}
+
+/* While the device computes the gradients of the first layers, those of the last ones are summed over the ranks. */
+static tas_status sum_buckets(tas_run *run, uint32_t used)
+{
+    ranked *r = run->ranked;
+    const double seconds = r->exchange.seconds, waited = r->exchange.waited;
+    tas_status status = run->w.device->driver->flush(run->w.device);
+    for (int b = 0; b < r->slices.buckets && !status; b++) {
+        if (b == r->slices.buckets - 1) { /* it is read when the device is done */
+            r->beside_seconds += r->exchange.seconds - seconds;
+            r->beside_waited += r->exchange.waited - waited;
+        }
+        if (!r->bucket[b].summed) status = sum_bucket(run, b, used);
     }
     return status;
 }
@@ -180,15 +273,33 @@ static tas_status read_watch(tas_run *run, uint32_t number)
     return status;
 }
 
+/* Seats that have something in a batch. The shards behind the last that has examples have none, so that its rank may
+ * have added some of its own nodes already: the sum is then in the first of them, and the others count as empty. */
+static uint32_t seats_used(const tas_run *run, const run_step *step)
+{
+    const exchange *e = &run->ranked->exchange;
+    const uint32_t per_seat = e->halving.shards_per_seat;
+    const shard_cut cut = shards_cut(step->count, run->options.shards, run->model->network->group);
+    const shard_cut whole = shards_without_leaves(&cut);
+    const uint32_t used = (cut.used - 1) / per_seat + 1, rank = halving_rank(&e->halving, used - 1);
+    halving_node nodes[HALVING_NODES];
+    const int all = halving_nodes(&e->halving, rank, nodes);
+    const uint32_t from = e->halving.first[rank] * per_seat, to = e->halving.first[rank + 1] * per_seat;
+    const int left = shards_sums(&whole, from, to).count; /* nodes */
+    return left < all && nodes[left].seat < used ? nodes[left].seat : used;
+}
+
 static tas_status compute(tas_run *run, const run_step *step)
 {
     const step_batch batch = ranked_batch(run, step);
     run->ranked->next_rows = 0;
+    begin_buckets(run, &batch);
     tas_status status = step_gradient(&run->w, &batch, NULL);
+    if (!status) status = sum_buckets(run, seats_used(run, step));
+    end_buckets(run);
     if (!status) status = step_watch(&run->w, &batch, step->number);
     if (!status) status = feed_settle(&run->w);
-    if (!status) status = read_watch(run, step->number);
-    return status ? status : read_nodes(run, &batch);
+    return status ? status : read_watch(run, step->number);
 }
 
 /* The device has failed: it gets what the last step left, and the order of the epoch. */
@@ -207,16 +318,17 @@ static bool restore(tas_run *run, tas_status *status)
 static tas_status compute_surely(tas_run *run, const run_step *step)
 {
     ranked *r = run->ranked;
-    const double start = now_seconds(), waited = r->exchange.seconds;
+    const double start = now_seconds(), others = r->exchange.seconds - r->beside_seconds;
     tas_status status;
     r->step = step;
     for (int i = 0; i < RANKED_ROWS && r->rows[i].shared; i++) r->rows[i].shared = false;
+    for (int b = 0; b < r->slices.buckets; b++) r->bucket[b].summed = false;
     begin_limit(run);
     do status = recovery_repeat(run, compute, step);
     while (status && restore(run, &status));
     end_limit(run);
     r->step = NULL;
-    const double took = now_seconds() - start - (r->exchange.seconds - waited);
+    const double took = now_seconds() - start - (r->exchange.seconds - r->beside_seconds - others);
     r->gradient_seconds += took;
     if (took > r->longest) r->longest = took;
     return end_all(run, status);
@@ -253,35 +365,19 @@ static tas_status write_weights(tas_run *run, uint64_t step)
     return status;
 }
 
-/* Seats that have something in a batch. The shards behind the last that has examples have none, so that its rank may
- * have added some of its own nodes already: the sum is then in the first of them, and the others count as empty. */
-static uint32_t seats_used(const tas_run *run, const run_step *step)
-{
-    const exchange *e = &run->ranked->exchange;
-    const uint32_t per_seat = e->halving.shards_per_seat;
-    const shard_cut cut = shards_cut(step->count, run->options.shards, run->model->network->group);
-    const shard_cut whole = shards_without_leaves(&cut);
-    const uint32_t used = (cut.used - 1) / per_seat + 1, rank = halving_rank(&e->halving, used - 1);
-    halving_node nodes[HALVING_NODES];
-    const int all = halving_nodes(&e->halving, rank, nodes);
-    const uint32_t from = e->halving.first[rank] * per_seat, to = e->halving.first[rank + 1] * per_seat;
-    const int left = shards_sums(&whole, from, to).count; /* nodes */
-    return left < all && nodes[left].seat < used ? nodes[left].seat : used;
-}
-
-static tas_status exchange_gradient(tas_run *run, const run_step *step, const optimizer_step *of)
+/* The slices of the weights, from the sums of gradients that all ranks have now. If they are not finite, that comes
+ * with the first bucket, and nothing else does. */
+static tas_status update_slices(tas_run *run, const run_step *step, const optimizer_step *of)
 {
     ranked *r = run->ranked;
     slices *s = &r->slices;
-    uint32_t flags = r->record[0] ? FLAG_BAD : 0;
-    tas_status status = exchange_sum(&r->exchange, r->vector, s->cut, seats_used(run, step), &flags);
-    if (status) return status;
-    const double start = now_seconds();
-    if (!slices_are_finite(s, NULL, r->vector)) flags |= FLAG_BAD;
-    status = slices_update(s, of, step->number, step->count, r->weights, r->vector, r->divisor, r->record);
+    const double start = now_seconds(), exchanged = r->exchange.seconds;
+    uint32_t flags = r->record[0] || !slices_are_finite(s, NULL, r->vector) ? FLAG_BAD : 0;
+    tas_status status = slices_update(s, of, step->number, step->count, r->weights, r->vector, r->divisor, r->record);
     if (!slices_are_finite(s, r->weights, NULL)) flags |= FLAG_WEIGHTS;
-    r->update_seconds += now_seconds() - start;
-    if (!status) status = exchange_gather(&r->exchange, r->weights, s->cut, &flags);
+    r->update_seconds += now_seconds() - start - (r->exchange.seconds - exchanged);
+    for (int b = 0; b < s->buckets && !status && (!b || !flags); b++)
+        status = exchange_gather(&r->exchange, r->weights, s->bucket[b].cut, &flags);
     if (flags) {
         r->record[0] = step->number;
         r->record[1] = flags & FLAG_BAD ? BAD_STEP : BAD_WEIGHTS;
@@ -292,7 +388,7 @@ static tas_status exchange_gradient(tas_run *run, const run_step *step, const op
 tas_status ranked_step(tas_run *run, const run_step *step, const optimizer_step *of)
 {
     tas_status status = compute_surely(run, step);
-    if (!status) status = exchange_gradient(run, step, of);
+    if (!status) status = update_slices(run, step, of);
     if (status || run->ranked->record[0]) return status; /* the device has the weights before the step */
     run->ranked->updated = step->number;
     begin_limit(run);
@@ -332,7 +428,8 @@ static tas_status put_slots(tas_run *run, const char *from, float *vector)
     memset(vector, 0, (size_t)r->slices.elements * sizeof *vector);
     for (int k = 0; k < optimizers_row(run->options.optimizer)->slots && !status; k++) {
         if (from) unpack(run, from + parameter_bytes(run) + (uint64_t)k * run->w.plan.trained, vector);
-        status = exchange_scatter(&r->exchange, vector, r->slices.cut);
+        for (int b = 0; b < r->slices.buckets && !status; b++)
+            status = exchange_scatter(&r->exchange, vector, r->slices.bucket[b].cut);
         if (!status) slices_write(&r->slices, k, vector);
     }
     return status;
@@ -381,7 +478,8 @@ tas_status ranked_get(tas_run *run, char *to)
     if (to) memcpy(to, run->snapshot.copy[0].bytes, (size_t)parameter_bytes(run));
     for (int k = 0; k < optimizers_row(run->options.optimizer)->slots && !status; k++) {
         slices_read(&r->slices, k, vector);
-        status = exchange_collect(&r->exchange, vector, r->slices.cut);
+        for (int b = 0; b < r->slices.buckets && !status; b++)
+            status = exchange_collect(&r->exchange, vector, r->slices.bucket[b].cut);
         if (to && !status) pack(run, vector, to + parameter_bytes(run) + (uint64_t)k * run->w.plan.trained);
     }
     return status;

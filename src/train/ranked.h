@@ -14,16 +14,26 @@ typedef struct ranked_rows {
 } ranked_rows;
 enum { RANKED_ROWS = 4096 /* calls for the whole batch in a step, at most */ };
 
+/* Of a bucket of parameters (slices.h), in a step. */
+typedef struct ranked_bucket {
+    int awaited;       /* gradients that are not queued yet */
+    void *made, *read; /* tickets: they are on the device; they are in `packed` */
+    bool summed;       /* over all ranks */
+} ranked_bucket;
+
 typedef struct ranked {
     struct tas_ranks *ranks;
     exchange exchange;
     slices slices;
-    bool told;         /* the other ranks have the run as well */
-    bool open;         /* shares are known: the above are there */
-    uint32_t from, to; /* this rank's shards */
-    float *vector[HALVING_NODES];
+    bool told;                    /* the other ranks have the run as well */
+    bool open;                    /* shares are known: the above are there */
+    uint32_t from, to;            /* this rank's shards */
+    float *vector[HALVING_NODES]; /* the gradient of each node, */
+    char *packed[HALVING_NODES];  /* and as the device lays it out */
     float *weights;
-    char *packed; /* the parameters, or as much of the gradient, as the device lays them out */
+    int nodes;             /* those that have examples in this step */
+    ranked_bucket *bucket; /* one for each of the slices' */
+    int *bucket_of;        /* one per tensor, for parameters that are trained */
     ranked_rows *rows;
     int next_rows;
     step_peers peers;
@@ -31,7 +41,8 @@ typedef struct ranked {
     uint64_t updated;     /* the last step of which all slices are there; the device may not have it */
     float loss, divisor[DIVISOR_VALUES];
     uint32_t record[2];
-    double gradient_seconds, update_seconds; /* spent so far */
+    double gradient_seconds, update_seconds; /* spent so far, */
+    double beside_seconds, beside_waited;    /* and in exchanges while the device had gradients to compute */
     double longest;                          /* of a gradient */
 } ranked;
 

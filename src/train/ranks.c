@@ -422,8 +422,9 @@ void ranks_close_run(tas_run *run)
     memcpy(error, ranks->context->error, sizeof error);
     if (run->ranked->told && ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_CLOSE, NULL, 0);
     memcpy(ranks->context->error, error, sizeof error); /* of what ended the run */
-    ranks->done.exchange_seconds += run->ranked->exchange.seconds;
-    ranks->done.waited_seconds += run->ranked->exchange.waited;
+    ranks->done.beside_seconds += run->ranked->beside_seconds;
+    ranks->done.exchange_seconds += run->ranked->exchange.seconds - run->ranked->beside_seconds;
+    ranks->done.waited_seconds += run->ranked->exchange.waited - run->ranked->beside_waited;
     ranks->done.gradient_seconds += run->ranked->gradient_seconds;
     ranks->done.update_seconds += run->ranked->update_seconds;
     ranked_close(run);

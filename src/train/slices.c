@@ -20,8 +20,8 @@ static tas_status list_tensors(slices *s)
     const size_t most = (size_t)network->parameter_count + 1;
     s->tensor = calloc(most, sizeof *s->tensor);
     s->range = calloc(most, sizeof *s->range);
-    s->cut = calloc(s->exchange->halving.seats + (size_t)1, sizeof *s->cut);
-    if (!s->tensor || !s->range || !s->cut)
+    s->bucket = calloc(most, sizeof *s->bucket);
+    if (!s->tensor || !s->range || !s->bucket)
         return fail(s->exchange->context, TAS_NO_MEMORY, "no memory for a list of parameters");
     for (int i = 0; i < network->parameter_count; i++) {
         const tensor *t = &network->tensors[network->parameters[i]];
@@ -30,7 +30,52 @@ static tas_status list_tensors(slices *s)
         s->range[s->count++] = (exchange_range){t->elements, unit_of(t)};
         s->elements += t->elements;
     }
-    exchange_cut(s->exchange, s->range, s->count, s->elements, s->cut);
+    return TAS_OK;
+}
+
+/* A bucket of fewer elements takes in the parameters before it: its messages would mostly wait. */
+enum { BUCKET_LEAST = 1 << 16 };
+
+static void list_buckets(slices *s)
+{
+    uint64_t at = s->elements;
+    s->buckets = 1;
+    for (int k = s->count; k--;) {
+        slices_bucket *b = &s->bucket[s->buckets - 1];
+        if (!b->count++) b->to = at;
+        b->first = k;
+        b->from = at -= s->range[k].elements;
+        s->buckets += k && b->to - b->from >= BUCKET_LEAST;
+    }
+}
+
+uint32_t slices_buckets(const tas_network *network)
+{
+    uint32_t count = 1;
+    uint64_t elements = 0;
+    bool full = false;
+    for (int i = network->parameter_count; i--;) {
+        const tensor *t = &network->tensors[network->parameters[i]];
+        if (t->role != ROLE_PARAMETER) continue;
+        count += full;
+        elements = (full ? 0 : elements) + t->elements;
+        full = elements >= BUCKET_LEAST;
+    }
+    return count;
+}
+
+static tas_status cut_buckets(slices *s)
+{
+    const size_t cuts = s->exchange->halving.seats + (size_t)1;
+    s->cut = calloc(cuts * (size_t)s->buckets + 1, sizeof *s->cut);
+    if (!s->cut) return fail(s->exchange->context, TAS_NO_MEMORY, "no memory for a list of slices");
+    for (int i = 0; i < s->buckets; i++) {
+        slices_bucket *b = &s->bucket[i];
+        uint64_t *cut = s->cut + cuts * (size_t)i;
+        exchange_cut(s->exchange, s->range + b->first, b->count, b->to - b->from, cut);
+        for (size_t k = 0; k < cuts; k++) cut[k] += b->from;
+        b->cut = cut;
+    }
     return TAS_OK;
 }
 
@@ -60,18 +105,21 @@ static void find_pieces(slices *s, slice_piece *list)
     const uint32_t rank = s->exchange->transport->rank;
     s->pieces = 0;
     s->own = 0;
-    for (uint32_t seat = of->first[rank]; seat < of->first[rank + 1]; seat++) {
-        int node;
-        uint64_t from, to;
-        exchange_slice(s->exchange, s->cut, seat, &node, &from, &to);
-        add_pieces(s, node, from, to, list);
-    }
+    for (int i = 0; i < s->buckets; i++)
+        for (uint32_t seat = of->first[rank]; seat < of->first[rank + 1]; seat++) {
+            int node;
+            uint64_t from, to;
+            exchange_slice(s->exchange, s->bucket[i].cut, seat, &node, &from, &to);
+            add_pieces(s, node, from, to, list);
+        }
 }
 
 tas_status slices_open(slices *s, const tas_network *network, const tas_train_options *options, exchange *e)
 {
     *s = (slices){.network = network, .options = options, .exchange = e};
     tas_status status = list_tensors(s);
+    if (!status) list_buckets(s);
+    if (!status) status = cut_buckets(s);
     if (status) return status;
     find_pieces(s, NULL);
     s->piece = calloc((size_t)s->pieces + 1, sizeof *s->piece);
@@ -86,6 +134,7 @@ void slices_close(slices *s)
 {
     free(s->tensor);
     free(s->range);
+    free(s->bucket);
     free(s->cut);
     free(s->piece);
     for (int k = 0; k < OPTIMIZER_SLOTS; k++) free(s->slot[k]);

@@ -17,6 +17,13 @@ typedef struct slice_piece {
     uint64_t elements;
 } slice_piece;
 
+/* Neighbors among the parameters, whose gradients are exchanged together. */
+typedef struct slices_bucket {
+    int first, count;    /* of slices.tensor */
+    uint64_t from, to;   /* in vectors */
+    const uint64_t *cut; /* as exchange_cut() has it, but in vectors */
+} slices_bucket;
+
 /* The parameters that are trained, one after another, as a vector. */
 typedef struct slices {
     const tas_network *network;
@@ -26,7 +33,9 @@ typedef struct slices {
     exchange_range *range;
     int count;
     uint64_t elements;
-    uint64_t *cut; /* as exchange_cut() has it */
+    slices_bucket *bucket; /* from the last ones, whose gradients come first, to the first */
+    int buckets;
+    uint64_t *cut; /* of all buckets */
     slice_piece *piece;
     int pieces;
     uint64_t own; /* elements in them */
@@ -35,6 +44,9 @@ typedef struct slices {
 
 tas_status slices_open(slices *s, const tas_network *network, const tas_train_options *options, exchange *e);
 void slices_close(slices *s);
+
+/* How many buckets a network's parameters have: at least one. */
+uint32_t slices_buckets(const tas_network *network);
 
 /* Copies the slices of a slot into a vector of all elements, or out of it. */
 void slices_read(const slices *s, int slot, float *vector);

@@ -41,9 +41,8 @@ static step make_step(workspace *w, const step_batch *batch, const step_observer
 
 static bool sums_gradients(const tas_network *network, const op_call *call)
 {
-    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
-        if (network->tensors[call->operand[o]].role == ROLE_GRADIENT) return true;
-    return false;
+    int at = 0;
+    return network_next_gradient(network, call, &at) != NO_TENSOR;
 }
 
 /* Bytes of the gradient, and of the nodes of the tree. */
@@ -62,33 +61,47 @@ static tas_status add_node(workspace *w, const mem *to, const mem *from, bool ke
 }
 
 /* A leaf's sums get those of `added` of the nodes that wait, and then wait as well, unless the leaf is the last. */
-static tas_status add_range(workspace *w, int waiting, int added, bool last, byte_range some)
+typedef struct leaf_sums {
+    int waiting, added;
+    bool last;
+} leaf_sums;
+
+static tas_status add_range(workspace *w, const leaf_sums *leaf, byte_range some)
 {
     const mem *sum = &w->part[PART_GRADIENT];
     tas_status status = TAS_OK;
-    if (!added && !last) return add_node(w, &w->node[waiting], sum, true, some);
-    for (int i = 1; i <= added && !status; i++) {
-        const mem *node = &w->node[waiting - i];
-        const bool waits = i == added && !last;
+    if (!leaf->added && !leaf->last) return add_node(w, &w->node[leaf->waiting], sum, true, some);
+    for (int i = 1; i <= leaf->added && !status; i++) {
+        const mem *node = &w->node[leaf->waiting - i];
+        const bool waits = i == leaf->added && !leaf->last;
         status = add_node(w, waits ? node : sum, waits ? sum : node, false, some);
     }
     return status;
 }
 
-/* The same for what some calls have summed of a leaf, or for the whole gradient. */
-static tas_status add_leaf(step *s, tree_sums *sums, uint32_t place, const op_call *const *calls, int count)
+static leaf_sums next_leaf(tree_sums *sums, uint32_t place)
 {
-    workspace *w = s->w;
     const int waiting = sums->count, added = shards_add(sums, place);
-    const bool last = shards_next(sums->of, place + 1, sums->to) == sums->to;
+    return (leaf_sums){waiting, added, shards_next(sums->of, place + 1, sums->to) == sums->to};
+}
+
+/* The same for what a call has summed of a leaf. */
+static tas_status add_call(workspace *w, const leaf_sums *leaf, const op_call *call)
+{
     tas_status status = TAS_OK;
-    if (w->plan.passes.count == 1) return add_range(w, waiting, added, last, (byte_range){0, w->plan.trained});
-    for (int c = 0; c < count; c++)
-        for (int o = 0; op_get(calls[c]->args.op)->operand[o].name && !status; o++) {
-            const int t = calls[c]->operand[o];
-            const byte_range some = {w->plan.tensor[t].offset, w->plan.tensor[t].bytes};
-            if (w->network->tensors[t].role == ROLE_GRADIENT) status = add_range(w, waiting, added, last, some);
-        }
+    for (int at = 0, t; !status && (t = network_next_gradient(w->network, call, &at)) != NO_TENSOR;) {
+        const byte_range some = {w->plan.tensor[t].offset, w->plan.tensor[t].bytes};
+        status = add_range(w, leaf, some);
+    }
+    return status;
+}
+
+/* And for all calls of a pass: the whole gradient, if there is one pass. */
+static tas_status add_leaf(workspace *w, const leaf_sums *leaf, const op_call *const *calls, int count)
+{
+    tas_status status = TAS_OK;
+    if (w->plan.passes.count == 1) return add_range(w, leaf, (byte_range){0, w->plan.trained});
+    for (int c = 0; c < count && !status; c++) status = add_call(w, leaf, calls[c]);
     return status;
 }
 
@@ -98,6 +111,12 @@ static tas_status report_sums(const step *s, const op_call *const *calls, int co
     for (int c = 0; c < count && s->observer && s->observer->after_sums && !status; c++)
         if (sums_gradients(s->w->network, calls[c])) status = s->observer->after_sums(s->observer->self, calls[c]);
     return status;
+}
+
+static tas_status tell_peers(const step *s, const op_call *call)
+{
+    const step_peers *peers = s->batch->peers;
+    return peers && sums_gradients(s->w->network, call) ? peers->summed(peers->self, call) : TAS_OK;
 }
 
 /* Tiles ----------------------------------------------------------------------------------------------------------- */
@@ -121,8 +140,9 @@ static tas_status run_call(step *s, const op_call *call, example_run leaf, uint3
     return status || !observed ? status : s->observer->after_call(s->observer->self, call, n, first);
 }
 
-/* A tile in one of the passes. */
-static tas_status run_tile(step *s, int number, uint32_t tile, example_run leaf, uint32_t n, uint32_t first)
+/* A tile in one of the passes. ends: it is the last one, and peers wait for each gradient; else NULL. */
+static tas_status run_tile(step *s, int number, uint32_t tile, example_run leaf, uint32_t n, uint32_t first,
+                           const leaf_sums *ends)
 {
     workspace *w = s->w;
     const step_batch *batch = s->batch;
@@ -130,9 +150,12 @@ static tas_status run_tile(step *s, int number, uint32_t tile, example_run leaf,
     tas_status status = workspace_begin_tile(w, number, tile);
     w->place = (step_place){.tile = tile, .first = first, .n = n, .batch = batch->count};
     if (!status && pass->feeds) status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
-    for (int c = 0; c < pass->count && !status; c++)
+    for (int c = 0; c < pass->count && !status; c++) {
         if (!s->leaves || !network_fuses(pass->calls[c]))
             status = run_call(s, pass->calls[c], leaf, n, first, s->observer && c >= pass->repeated);
+        if (!status && ends && c >= pass->repeated) status = add_call(w, ends, pass->calls[c]);
+        if (!status && ends && c >= pass->repeated) status = tell_peers(s, pass->calls[c]);
+    }
     w->place = (step_place){0};
     if (!status) status = workspace_store(w, number, tile);
     if (!status && s->observer && s->observer->after_tile)
@@ -150,11 +173,14 @@ static tas_status run_tiles(step *s, int number)
     tas_status status = TAS_OK;
     for (; place < sums.to && !status; place = shards_next(&s->cut, place + 1, sums.to)) {
         const example_run leaf = shards_leaf(&s->cut, place);
-        for (uint32_t first = leaf.first, n; first < leaf.first + leaf.count && !status; first += n) {
+        const uint32_t end = leaf.first + leaf.count;
+        const leaf_sums now = next_leaf(&sums, place);
+        const bool tells = now.last && s->batch->peers;
+        for (uint32_t first = leaf.first, n; first < end && !status; first += n) {
             n = tile_at(s, leaf, first);
-            status = run_tile(s, number, tile++, leaf, n, first);
+            status = run_tile(s, number, tile++, leaf, n, first, tells && first + n == end ? &now : NULL);
         }
-        if (!status) status = add_leaf(s, &sums, place, own, count);
+        if (!status && !tells) status = add_leaf(s->w, &now, own, count);
     }
     return status ? status : report_sums(s, own, count);
 }
@@ -177,7 +203,8 @@ static tas_status sum_shards(step *s, const op_call *call)
         const example_run run = shards_at(&whole, i);
         const call_part part = {.n = run.count, .batch = run.count, .origin = run.first, .shard = whole.size};
         status = workspace_run_part(s->w, call, &part);
-        if (!status) status = add_leaf(s, &sums, i, &call, 1);
+        const leaf_sums now = next_leaf(&sums, i);
+        if (!status) status = add_call(s->w, &now, call);
     }
     return status ? status : report_sums(s, &call, 1);
 }
@@ -209,6 +236,7 @@ static tas_status run_after(step *s, const op_call *call)
         status = sums_gradients(s->w->network, call) ? sum_shards(s, call) : merge_shards(s, call);
     else
         status = workspace_run(s->w, call, batch, 0, batch);
+    if (!status && s->from < s->to) status = tell_peers(s, call);
     if (status || !s->observer) return status;
     if (s->w->plan.shards == 1) status = report_sums(s, &call, 1);
     return status ? status : s->observer->after_call(s->observer->self, call, batch, 0);

@@ -7,10 +7,12 @@
 /* Other devices that compute other shards of the same batch. What is summed over the whole batch while a step runs, or
  * at its end, are floats in rows (shard, width), of which this device has made those of its own shards. share() returns
  * when the rows of all `shards` shards that have examples are there, or are queued to be written before what is queued
- * next; they are then added by the tree. The gradient is not shared: see step_nodes(). */
+ * next; they are then added by the tree. The gradient is not shared, see step_nodes(); summed() is told when all that
+ * makes the gradients of a call, over the shards of this device, has been queued. */
 typedef struct step_peers {
     void *self;
     tas_status (*share)(void *self, const mem *rows, uint32_t width, uint32_t shards);
+    tas_status (*summed)(void *self, const op_call *call);
 } step_peers;
 
 /* A batch: examples order[at .. at+count-1] of a data set, in w->plan.shards shards. */

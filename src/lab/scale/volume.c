@@ -40,6 +40,7 @@ scaling_volume scale_volume(const tas_network *network, tas_optimizer which, boo
         const tensor *t = &network->tensors[network->parameters[i]];
         if (t->role == ROLE_PARAMETER) v.values += t->elements;
     }
+    v.buckets = slices_buckets(network);
     add_lists(&v, network, clips, optimizers_row(which)->adapts);
     add_rows(&v, network, network->forward, network->forward_count);
     add_rows(&v, network, network->backward, network->backward_count);
