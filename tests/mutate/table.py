@@ -289,6 +289,24 @@ plant(
     ],
 )
 plant(
+    "cl/dense_near.cl",
+    "dense_backward_input dense_backward_weights",
+    [CPU],
+    [
+        ("run = min(O - o, strip);", "run = strip;"),
+        ("w + min(i, wide - 1) * PANEL", "w + min(i, wide) * PANEL", UNSTORED),
+        ("w + (ulong)o * I, wide", "w + (ulong)o * I + PANEL, wide"),
+        ("if (examples == PANEL && inputs == WIDE) {", "if (inputs == WIDE) {"),
+        ("(as_int4(sum) & 0x7fffffff) < as_int(0x1p-40f) ? (float4)(0.0f) : sum;", "sum;"),
+        ("arith_flush(sums[i * PANEL + n])", "sums[i * PANEL + n]"),
+        ("min(group, (N + PANEL - 1) / PANEL - p0)", "group"),
+        ("near[i] = x[min(i, wide - 1)];", "near[i] = x[min(i, wide - 2)];"),
+        ("run = min(min(N - n, granule - within), strip);", "run = min(N - n, strip);"),
+        ("within == 0,\n", "n == 0,\n"),
+        ("closed && j >= granule, total", "closed && j > granule, total"),
+    ],
+)
+plant(
     "cl/dense_few.cl",
     "dense_backward_input",
     [CPU],

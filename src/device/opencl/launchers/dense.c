@@ -1,4 +1,4 @@
-/* Launches of the dense layer's products on processors: cl/dense.cl and dense_few.cl. Those for GPUs are in
+/* Launches of the dense layer's products on processors: cl/dense.cl, dense_few.cl, dense_near.cl. Those for GPUs are in
  * dense_gpu.c. A work-item is a group of its own and computes ROWS x PANEL sums in registers. */
 #include "device/opencl/launch.h"
 #include "device/opencl/launchers/forms.h"
@@ -7,9 +7,11 @@
 #include "ops/dense.h"
 
 enum {
-    PACK_ROWS = 32, /* rows of dY that one work-item of dense_pack_columns packs */
-    FEW = 4,        /* examples at most for the kernels of dense_few.cl */
-    FEW_RUN = 64,   /* inputs of a work-item there */
+    PACK_ROWS = 32,      /* rows of dY that one work-item of dense_pack_columns packs */
+    FEW = 4,             /* examples at most for the kernels of dense_few.cl */
+    FEW_RUN = 64,        /* inputs of a work-item there */
+    NEAR_PANELS = 2,     /* at least for the kernels of dense_near.cl, so that copying costs little */
+    NEAR_EXAMPLES = 256, /* of a strip there */
 };
 
 /* Two vectors; one of 16 floats if a layer has no more outputs than that. */
@@ -22,20 +24,26 @@ uint32_t dense_weight_panel(const tas_device *device, uint32_t rows, uint32_t co
 
 /* ---- Forms of the kernels ---- */
 
-/* Either rows of a block of sums, or examples at most for the kernels of dense_few.cl. */
-enum { ROWS, EXAMPLES };
+/* Either rows of a block of sums, 1 for the kernels of dense_near.cl; or examples at most for those of dense_few.cl. */
+enum { ROWS, EXAMPLES, NEAR };
 static const form forms[] = {
-    {"rows-4", {4}},   {"rows-6", {6}},   {"rows-8", {8}},   {"rows-10", {10}}, {"rows-12", {12}},
-    {"few-1", {0, 1}}, {"few-2", {0, 2}}, {"few-4", {0, 4}}, {"few-8", {0, 8}},
+    {"rows-4", {4}},   {"rows-6", {6}},       {"rows-8", {8}},       {"rows-10", {10}},
+    {"rows-12", {12}}, {"few-1", {0, 1}},     {"few-2", {0, 2}},     {"few-4", {0, 4}},
+    {"few-8", {0, 8}}, {"near-4", {4, 0, 1}}, {"near-6", {6, 0, 1}}, {"near-8", {8, 0, 1}},
 };
-enum { ROWS_4, ROWS_6, ROWS_8, FEW_1 = 5, FEW_4 = 7, FORMS = sizeof forms / sizeof *forms };
+enum { ROWS_4, ROWS_6, ROWS_8, FEW_1 = 5, FEW_4 = 7, NEAR_6 = 10, FORMS = sizeof forms / sizeof *forms };
+
+static uint32_t panel_of(const tas_device *device, const op_args *a)
+{
+    return dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+}
 
 /* Sums, a row of weights and one value fit the registers, or the examples the kernel. */
 static bool form_fits(const tas_device *device, const op_args *a, const form *f)
 {
-    const uint32_t vec = opencl_vector_width(device);
-    const uint32_t vectors = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]) / vec;
+    const uint32_t vectors = panel_of(device, a) / opencl_vector_width(device);
     if (f->size[EXAMPLES]) return a->n <= f->size[EXAMPLES];
+    if (f->size[NEAR] && a->op == OP_DENSE_BACKWARD_WEIGHTS && a->size[DENSE_GRANULE] > NEAR_EXAMPLES) return false;
     return (f->size[ROWS] + 1) * vectors + 1 <= opencl_vector_registers(device);
 }
 
@@ -50,18 +58,65 @@ static const form *choose_block(const tas_device *device, const op_args *a)
     return forms_choose(device, a, usual_rows(device));
 }
 
+/* The panels of a gradient: of examples or outputs. */
+static uint32_t panels_of(const tas_device *device, const op_args *a)
+{
+    const uint32_t lanes = a->op == OP_DENSE_BACKWARD_INPUT ? a->n : a->size[DENSE_OUTPUTS];
+    return (uint32_t)block_count(lanes, panel_of(device, a));
+}
+
 static const form *choose_form(const tas_device *device, const op_args *a)
 {
-    return forms_choose(device, a, a->n == 1 ? FEW_1 : a->n <= FEW ? FEW_4 : usual_rows(device));
+    const bool near =
+        opencl_vector_width(device) < 16 && panels_of(device, a) >= NEAR_PANELS && form_fits(device, a, &forms[NEAR_6]);
+    const int usual = a->n == 1 ? FEW_1 : a->n <= FEW ? FEW_4 : near ? NEAR_6 : usual_rows(device);
+    return forms_choose(device, a, usual);
 }
 
 static tas_status get_kernel(tas_device *device, const op_args *a, const form *f, const char *name, cl_kernel *out)
 {
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const bool few = f->size[EXAMPLES] > 0;
     char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D %s=%u", opencl_vector_width(device), panel,
-             f->size[EXAMPLES] ? "EXAMPLES" : "ROWS", f->size[f->size[EXAMPLES] ? EXAMPLES : ROWS]);
-    return program_get_kernel(device, f->size[EXAMPLES] ? "dense_few" : "dense", name, options, out);
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D %s=%u", opencl_vector_width(device),
+             panel_of(device, a), few ? "EXAMPLES" : "ROWS", f->size[few ? EXAMPLES : ROWS]);
+    return program_get_kernel(device, few ? "dense_few" : "dense", name, options, out);
+}
+
+/* The blocks of a work-item in dense_near.cl, and at most as many terms of a strip and panels of a group as there. */
+typedef struct near_sizes {
+    uint32_t blocks, strip, group;
+} near_sizes;
+
+static uint32_t near_limit(tas_device *device, uint32_t most, uint32_t small)
+{
+    const uint64_t limit = device_limit(device, most, small);
+    return limit < most ? (uint32_t)limit : most;
+}
+
+static near_sizes near_sizes_of(tas_device *device, const op_args *a)
+{
+    const uint32_t panel = panel_of(device, a), granule = a->size[DENSE_GRANULE];
+    if (a->op == OP_DENSE_BACKWARD_INPUT)
+        return (near_sizes){8, near_limit(device, 128 / panel, 1) * panel, near_limit(device, 8, 2)};
+    return (near_sizes){4, granule ? granule : near_limit(device, NEAR_EXAMPLES, 5), near_limit(device, 16, 2)};
+}
+
+/* Runs a kernel of dense_near.cl on arguments to which its strips and groups are added. */
+static tas_status run_near(tas_device *device, const op_args *a, const form *f, const char *name, launch_args *args)
+{
+    near_sizes near = near_sizes_of(device, a);
+    const size_t panels = panels_of(device, a), items = device_limit(device, device->info.compute_units * 8, 1);
+    const size_t wide = block_count(a->size[DENSE_INPUTS], near.blocks * f->size[ROWS]);
+    char options[64];
+    cl_kernel kernel;
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", opencl_vector_width(device),
+             panel_of(device, a), f->size[ROWS]);
+    tas_status status = program_get_kernel(device, "dense_near", name, options, &kernel);
+    if (status) return status;
+    while (near.group > 1 && wide * block_count(panels, near.group) < items) near.group /= 2;
+    launch_add(args, A_U32(near.strip));
+    launch_add(args, A_U32(near.group));
+    return launch_kernel(device, kernel, launch_single(wide, block_count(panels, near.group), 1), args);
 }
 
 /* ---- Launches ---- */
@@ -70,7 +125,7 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const form *f
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const bool biased = a->op == OP_DENSE_FORWARD;
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     const form *f = choose_block(device, a);
     cl_kernel kernel;
     (void)scratch;
@@ -88,7 +143,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
 static uint64_t input_scratch(tas_device *device, const op_args *a)
 {
     if (a->n <= FEW && !forms_are_open(device)) return 0;
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     return block_count(a->n, panel) * panel * (uint64_t)a->size[DENSE_OUTPUTS] * sizeof(float);
 }
 
@@ -105,19 +160,20 @@ static tas_status backward_input_few(tas_device *device, const op_args *a, const
 
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     const form *f = choose_form(device, a);
-    cl_kernel pack, kernel;
+    cl_kernel pack, kernel = NULL;
     if (f->size[EXAMPLES]) return backward_input_few(device, a, f, m);
     tas_status status = get_kernel(device, a, f, "dense_pack_rows", &pack);
-    if (!status) status = get_kernel(device, a, f, "dense_backward_input", &kernel);
+    if (!status && !f->size[NEAR]) status = get_kernel(device, a, f, "dense_backward_input", &kernel);
     if (status) return status;
     const launch_args packing = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS]));
     status = launch_kernel(
         device, pack, launch_line(1, block_count(a->n, panel) * block_count(a->size[DENSE_OUTPUTS], panel)), &packing);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-                                  A_U32(a->size[DENSE_OUTPUTS]));
+    launch_args args = ARGS(A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
+                            A_U32(a->size[DENSE_OUTPUTS]));
+    if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_input_near", &args);
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->n, panel)),
                          &args);
@@ -127,13 +183,13 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     if (a->n <= FEW && !forms_are_open(device)) return 0;
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)a->n * sizeof(float);
 }
 
 static tas_status backward_weights_few(tas_device *device, const op_args *a, const form *f, const mem *m)
 {
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, f, "dense_backward_weights_few", &kernel);
     if (status) return status;
@@ -148,21 +204,22 @@ static tas_status backward_weights_few(tas_device *device, const op_args *a, con
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     const form *f = choose_form(device, a);
-    cl_kernel pack, kernel;
+    cl_kernel pack, kernel = NULL;
     if (f->size[EXAMPLES]) return backward_weights_few(device, a, f, m);
     tas_status status = get_kernel(device, a, f, "dense_pack_columns", &pack);
-    if (!status) status = get_kernel(device, a, f, "dense_backward_weights", &kernel);
+    if (!status && !f->size[NEAR]) status = get_kernel(device, a, f, "dense_backward_weights", &kernel);
     if (status) return status;
     const launch_args packing = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS]));
     status = launch_kernel(device, pack,
                            launch_line(1, block_count(a->size[DENSE_OUTPUTS], panel) * block_count(a->n, PACK_ROWS)),
                            &packing);
     if (status) return status;
-    const launch_args args =
+    launch_args args =
         ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
              A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
+    if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_weights_near", &args);
     return launch_kernel(
         device, kernel,
         launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
@@ -171,7 +228,7 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, a, &forms[usual_rows(device)], "dense_backward_bias", &kernel);
