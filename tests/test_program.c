@@ -33,9 +33,33 @@ const cl_source cl_sources[] = {
      "__kernel __attribute__((reqd_work_group_size(2, 2, 1))) void plane(__global uint *y)\n"
      "{\n"
      "    y[get_global_id(1) * get_global_size(0) + get_global_id(0)] = 10 * get_global_id(1) + get_global_id(0);\n"
-     "}\n"},
-    {"wrong", "__kernel void wrong(__global uint *y) { y[0] = no_such_thing; }\n"},
-    {NULL, NULL},
+     "}\n",
+     NULL, NULL},
+    {"wrong", "__kernel void wrong(__global uint *y) { y[0] = no_such_thing; }\n", "wrong", ""},
+    {"left",
+     "#define MORE(x) ((x) + 1)\n"
+     "typedef uint number;\n"
+     "number add(number a) { return MORE(a) + BY; }\n"
+     "__kernel __attribute__((reqd_work_group_size(4, 1, 1))) void tiny(__global uint *y, __global const uint *x,\n"
+     "                                                                  uint a, float f)\n"
+     "{\n"
+     "    y[get_global_id(0)] = add(x[get_global_id(0)]) + a + (uint)f;\n"
+     "}\n",
+     "add number tiny", "MORE"},
+    {"right",
+     "#ifdef MORE\n"
+     "#error\n"
+     "#endif\n"
+     "#define MORE(x) ((x) + 100)\n"
+     "typedef ulong number;\n"
+     "number add(number a) { return MORE(a) + (sizeof(number) == 8); }\n"
+     "__kernel __attribute__((reqd_work_group_size(4, 1, 1))) void tiny(__global uint *y, __global const uint *x,\n"
+     "                                                                  uint a, float f)\n"
+     "{\n"
+     "    y[get_global_id(0)] = (uint)add(x[get_global_id(0)]) + a + (uint)f;\n"
+     "}\n",
+     "add number tiny", "MORE"},
+    {NULL, NULL, NULL, NULL},
 };
 
 enum { ITEMS = 8 };
@@ -111,6 +135,38 @@ static bool once(const char *options, uint32_t add)
     ck_assert_str_eq(tas_error(context), "");
     const bool cached = cl.programs[0].cached;
     run_tiny(&device, kernel, add, true);
+    close_device(&device);
+    return cached;
+}
+
+/* The last is there already. */
+static const program_need needs[] = {{"left", "-D BY=1"}, {"left", "-D BY=20"}, {"right", ""}, {"left", "-D BY=1"}};
+enum { NEEDS = 3 };
+
+static void get_and_run(tas_device *device, const program_need *need, uint32_t add)
+{
+    cl_kernel kernel;
+    const tas_status status = program_get_kernel(device, need->program, "tiny", need->options, &kernel);
+    ck_assert_msg(!status, "%s", tas_error(context));
+    run_tiny(device, kernel, add, true);
+}
+
+/* Programs with the same names in one: each has its own options, macros and functions. Whether it came from the
+ * cache. */
+static bool once_bundled(void)
+{
+    opencl_device cl;
+    tas_device device;
+    open_device(&device, &cl);
+    program_build_all(&device, needs, NEEDS + 1);
+    ck_assert_int_eq(cl.program_count, NEEDS);
+    for (int k = 1; k < NEEDS; k++) ck_assert_ptr_eq(cl.programs[k].built, cl.programs[0].built);
+    const bool cached = cl.programs[0].cached;
+    get_and_run(&device, &needs[0], 2);
+    get_and_run(&device, &needs[1], 21);
+    get_and_run(&device, &needs[2], 101);
+    program_build_all(&device, needs, NEEDS);
+    ck_assert_int_eq(cl.program_count, NEEDS);
     close_device(&device);
     return cached;
 }
@@ -237,6 +293,33 @@ START_TEST(options_are_keys)
     ck_assert_int_eq(once("-D ADD=6", 6), keeps);
     ck_assert_int_eq(once("", 1), keeps);
     ck_assert_int_eq(count_files(NULL, 0), keeps ? 3 : 0);
+}
+END_TEST
+
+START_TEST(several_programs_in_one)
+{
+    ck_assert(!once_bundled());
+    ck_assert(once_bundled() == keeps);
+}
+END_TEST
+
+/* Nothing is lost if a bundle cannot be made, or does not build. */
+START_TEST(programs_that_are_no_bundle)
+{
+    static const program_need unnamed[] = {{"tiny", "-D ADD=5"}, {"right", ""}};
+    static const program_need wrong[] = {{"wrong", ""}, {"left", "-D BY=20"}, {"right", ""}};
+    opencl_device cl;
+    tas_device device;
+    open_device(&device, &cl);
+    program_build_all(&device, unnamed, 2);
+    ck_assert_int_eq(cl.program_count, 0);
+    program_build_all(&device, wrong, 3);
+    ck_assert_int_eq(cl.program_count, 0);
+    ck_assert_str_eq(tas_error(context), "");
+    get_and_run(&device, &unnamed[0], 5);
+    get_and_run(&device, &wrong[1], 21);
+    get_and_run(&device, &wrong[2], 101);
+    close_device(&device);
 }
 END_TEST
 
@@ -523,6 +606,8 @@ int main(void)
     tcase_add_test(all, long_builds_are_reported);
     tcase_add_test(all, slow_binaries);
     tcase_add_test(all, options_are_keys);
+    tcase_add_test(all, several_programs_in_one);
+    tcase_add_test(all, programs_that_are_no_bundle);
     tcase_add_test(all, one_program_for_all_its_kernels);
     tcase_add_test(all, flipped_bytes);
     tcase_add_test(all, other_lengths);

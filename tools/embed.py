@@ -56,6 +56,34 @@ def paste(path, seen, name=None):
     return lines
 
 
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+NAME = re.compile(r"[A-Za-z_]\w*$")
+NOT_OWN = re.compile(r"__\w*|reqd_work_group_size|always_inline|overloadable|(float|u?int|u?char|u?long|u?short)\d*$")
+
+
+def own_names(text):
+    """The macros that a kernel file defines; and the names that it gives to functions, types and constants of its own.
+    Others may be among them, but for those of the language: src/device/opencl/bundle.h renames all of them alike."""
+    text = COMMENT.sub(" ", text).replace("\\\n", " ")
+    macros = set(re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", text, re.M))
+    code = re.sub(r"^[ \t]*#.*$", "", text, flags=re.M)
+    names, depth, outer = set(), 0, []
+    for token in re.findall(r"\w+|[^\w\s]", code):
+        depth -= token == "}"
+        if depth == 0 or (depth == 1 and token == "{" and outer[-1] != "{"):
+            outer.append(token)
+        depth += token == "{"
+    for first, second in zip(outer, outer[1:]):
+        if second in ("(", ";", "=", "["):
+            names.add(first)
+        if first in ("struct", "enum", "union"):
+            names.add(second)
+    for body in re.findall(r"\benum\b[^{;]*\{(.*?)\}", code, re.S):
+        names.update(constant.split("=")[0].strip() for constant in body.split(","))
+    names = {n for n in names - macros if NAME.match(n) and not NOT_OWN.match(n)}
+    return " ".join(sorted(names)), " ".join(sorted(macros))
+
+
 def as_array(identifier, text):
     """static const char identifier[] = {...}; as signed numbers, ending with a 0."""
     numbers = [byte - 256 if byte > 127 else byte for byte in text.encode("utf-8")] + [0]
@@ -67,14 +95,22 @@ def identifier(path):
     return "text_" + re.sub(r"[^A-Za-z0-9]", "_", path.stem)
 
 
-def write(output, head, begin, texts):
-    """One array a text, and the table of them; texts are (path, text)."""
+def no_more(_):
+    return ""
+
+
+def names_of_kernels(text):
+    return "".join(f', "{names}"' for names in own_names(text))
+
+
+def write(output, head, begin, texts, more=no_more):
+    """One array a text, and the table of them; texts are (path, text). more() adds to the row of a text."""
     names = [identifier(path) for path, _ in texts]
     if len(set(names)) != len(names):
         fail("two files have the same name")
     arrays = [as_array(identifier(path), text) for path, text in texts]
-    rows = [f'    {{"{path.stem}", {identifier(path)}}},' for path, _ in texts]
-    Path(output).write_text("\n".join([head, *arrays, begin, *rows, "    {0, 0},", "};", ""]))
+    rows = [f'    {{"{path.stem}", {identifier(path)}{more(text)}}},' for path, text in texts]
+    Path(output).write_text("\n".join([head, *arrays, begin, *rows, "    {0},", "};", ""]))
 
 
 def write_points(output, programs):
@@ -105,7 +141,8 @@ def main():
     covered = [(f, *(instrument(text) if arguments.cover else (text, []))) for f, text in kernels]
     kernels = [(f, text) for f, text, _ in covered]
     networks = [(f, read(f)) for f in files if f.suffix == ".net"]
-    write(arguments.kernels, made + '#include "device/opencl/sources.h"\n', "const cl_source cl_sources[] = {", kernels)
+    head = made + '#include "device/opencl/sources.h"\n'
+    write(arguments.kernels, head, "const cl_source cl_sources[] = {", kernels, names_of_kernels)
     write_points(arguments.kernels, [(f.stem, points) for f, _, points in covered])
     declare = "extern const struct shipped_network {\n    const char *name, *text;\n} shipped_networks[];\n"
     write(arguments.networks, made + declare, "const struct shipped_network shipped_networks[] = {", networks)

@@ -330,9 +330,8 @@ typedef struct kernel_list {
 } kernel_list;
 
 /* *tests: some have to be tested. */
-static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, int *unbuilt, bool *tests)
+static tas_status list_unbuilt(self_test *t, const op_args *calls, int count, kernel_list *list, bool *tests)
 {
-    kernel_list list = {NULL, 0};
     tas_status status = TAS_OK;
     for (int i = 0; i < count && !status; i++) {
         rehearsal needed = {.count = 0};
@@ -340,18 +339,26 @@ static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, i
         status = rehearse(t->device, &calls[i], &needed);
         if (needs_test(t, &calls[i]) && find_untested(t, calls[i].op, false, &needed).count) *tests = true;
         for (int k = 0; k < needed.count && !status; k++) {
-            if (rehearse_find(list.kernel, list.count, &needed.kernel[k]) < list.count) continue;
+            if (rehearse_find(list->kernel, list->count, &needed.kernel[k]) < list->count) continue;
             if (rehearse_is_built(t->device, &needed.kernel[k])) continue;
-            rehearsed_kernel *grown = realloc(list.kernel, (size_t)(list.count + 1) * sizeof *grown);
+            rehearsed_kernel *grown = realloc(list->kernel, (size_t)(list->count + 1) * sizeof *grown);
             if (!grown) status = fail(t->device->context, TAS_NO_MEMORY, "no memory for a list of kernels");
             if (!grown) break;
-            list.kernel = grown;
-            list.kernel[list.count++] = needed.kernel[k];
+            list->kernel = grown;
+            list->kernel[list->count++] = needed.kernel[k];
         }
     }
-    *unbuilt = list.count;
-    free(list.kernel);
     return status;
+}
+
+/* All programs at once. */
+static void build_programs(self_test *t, const kernel_list *list)
+{
+    if (!list->count) return;
+    const double begin = now_seconds();
+    build_progress_report(&t->progress, list->kernel[0].name, 1);
+    rehearse_build_all(t->device, list->kernel, list->count);
+    t->progress.shows |= now_seconds() - begin > real_build;
 }
 
 static tas_status prepare_call(self_test *t, const op_args *call)
@@ -373,11 +380,13 @@ static tas_status prepare(void *self, const op_args *calls, int count)
 {
     self_test *t = self;
     const bool reported = t->device->reported;
-    int unbuilt;
+    kernel_list list = {NULL, 0};
     bool tests = false;
-    tas_status status = count_unbuilt(t, calls, count, &unbuilt, &tests);
-    build_progress_begin(&t->progress, t->device, unbuilt, tests);
+    tas_status status = list_unbuilt(t, calls, count, &list, &tests);
+    build_progress_begin(&t->progress, t->device, list.count, tests);
     t->preparing = t->device->reported = true;
+    if (!status) build_programs(t, &list);
+    free(list.kernel);
     for (int i = 0; i < count && !status; i++) status = prepare_call(t, &calls[i]);
     t->preparing = false;
     t->device->reported = reported;

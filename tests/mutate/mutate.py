@@ -91,10 +91,11 @@ def write_kernels(files, folder):
         name = f"text_{path.stem}"
         (folder / path.name).write_text("\n".join(embed.paste(path, [])) + "\n")
         place = f'.incbin \\"{folder / path.name}\\"\\n.byte 0'
+        names = embed.names_of_kernels("\n".join(embed.paste(path, [])))
         lines.append(f'__asm__(".section .rodata\\n.globl {name}\\n{name}: {place}\\n.text");')
         lines.append(f"extern const char {name}[] __attribute__((visibility(\"hidden\")));")
-        rows.append(f'    {{"{path.stem}", {name}}},')
-    lines += ["const cl_source cl_sources[] = {", *rows, "    {0, 0},", "};"]
+        rows.append(f'    {{"{path.stem}", {name}{names}}},')
+    lines += ["const cl_source cl_sources[] = {", *rows, "    {0},", "};"]
     lines += ["const cl_point cl_points[] = {", "    {0},", "};", ""]
     (folder / "kernels.c").write_text("\n".join(lines))
 

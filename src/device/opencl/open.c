@@ -13,6 +13,8 @@
 static tas_status choose_group(tas_device *device)
 {
     opencl_device *cl = device->cl;
+    if (!device->info.max_group || device->info.max_group >= 64)
+        program_build_all(device, (program_need[]){{"sum", "-D GROUP=64 -D RUN=1"}, {"loss", "-D ROWS=4"}}, 2);
     for (cl->group = 64; cl->group > 16; cl->group /= 2) {
         cl_kernel kernel;
         char rows[32];

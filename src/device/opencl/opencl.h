@@ -21,6 +21,8 @@ typedef struct program_row {
     const char *program;
     char options[160];
     cl_program built;
+    char *text;       /* of a bundle (bundle.h), in the first of its rows */
+    int place;        /* in a bundle; -1: it is a program of its own */
     bool cached;      /* from the cache on disk, and not built by this process */
     char *key, *path; /* its key in the cache on disk, and the file to write there; NULL: it is not written */
     double seconds;   /* that the build took */

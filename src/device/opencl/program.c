@@ -3,6 +3,7 @@
 
 #include "device/coverage.h"
 #include "device/opencl/binary.h"
+#include "device/opencl/bundle.h"
 #include "device/opencl/errors.h"
 #include "device/opencl/fork.h"
 #include "device/opencl/rehearse.h"
@@ -59,6 +60,7 @@ static tas_status build_program(tas_device *device, const char *program, const c
 static void release_program(program_row *row)
 {
     if (row->built) clReleaseProgram(row->built);
+    free(row->text);
     free(row->key);
     free(row->path);
     *row = (program_row){0};
@@ -116,10 +118,10 @@ static tas_status get_built(tas_device *device, const char *program, const char 
 
 /* ---- The open device's tables ---- */
 
-static const char *find_source(const char *program)
+static const cl_source *find_source(const char *program)
 {
     for (const cl_source *s = cl_sources; s->name; s++) {
-        if (!strcmp(s->name, program)) return s->text;
+        if (!strcmp(s->name, program)) return s;
     }
     return NULL;
 }
@@ -135,24 +137,29 @@ static kernel_row *find_kernel(opencl_device *cl, const char *program, const cha
     return NULL;
 }
 
+static program_row *find_program(opencl_device *cl, const char *program, const char *options)
+{
+    for (int k = 0; k < cl->program_count; k++) {
+        program_row *e = &cl->programs[k];
+        if (same(e->program, program) && !strcmp(e->options, options)) return e;
+    }
+    return NULL;
+}
+
 /* The built program; adds its row if there is none. */
 static tas_status get_program(tas_device *device, const char *program, const char *options, bool fresh,
                               program_row **out)
 {
     opencl_device *cl = device->cl;
-    program_row *row = NULL;
+    program_row *row = find_program(cl, program, options);
     char all[sizeof row->options + sizeof common_options + 1 + COVERAGE_OPTION_BYTES];
     char cover[COVERAGE_OPTION_BYTES];
 
-    for (int k = 0; k < cl->program_count && !row; k++) {
-        program_row *e = &cl->programs[k];
-        if (same(e->program, program) && !strcmp(e->options, options)) row = e;
-    }
     *out = row;
     if (row && !fresh) return TAS_OK;
 
-    program_row made = {.program = program};
-    const char *source = find_source(program);
+    program_row made = {.program = program, .place = -1};
+    const cl_source *source = find_source(program);
     if (!source) return fail(device->context, TAS_DEVICE_FAILED, "%s: no kernels named %s", device->info.id, program);
     if (!row && cl->program_count == OPENCL_KERNELS)
         return fail(device->context, TAS_DEVICE_FAILED, "%s: no room for another program (%s)", device->info.id,
@@ -161,7 +168,7 @@ static tas_status get_program(tas_device *device, const char *program, const cha
     tas_status status = coverage_add(device, program, options, cover, sizeof cover);
     if (status) return status;
     snprintf(all, sizeof all, "%s%s%s%s", common_options, *options ? " " : "", options, cover);
-    status = get_built(device, program, source, all, fresh, &made);
+    status = get_built(device, program, source->text, all, fresh, &made);
     if (status) return status;
     if (row)
         release_program(row);
@@ -170,6 +177,44 @@ static tas_status get_program(tas_device *device, const char *program, const cha
     *row = made;
     *out = row;
     return TAS_OK;
+}
+
+/* The rows of a bundle's units, of which the first has what is cached. */
+static void add_bundle(opencl_device *cl, const bundle_unit *unit, int count, const program_row *made)
+{
+    for (int k = 0; k < count; k++) {
+        program_row *row = &cl->programs[cl->program_count++];
+        *row = k ? (program_row){.built = made->built, .cached = made->cached} : *made;
+        row->program = unit[k].source->name;
+        row->place = k;
+        strcpy(row->options, unit[k].options);
+        if (k) clRetainProgram(made->built);
+    }
+}
+
+void program_build_all(tas_device *device, const program_need *list, int count)
+{
+    opencl_device *cl = device->cl;
+    bundle_unit *unit = calloc((size_t)count + 1, sizeof *unit);
+    char error[sizeof device->context->error];
+    int units = 0;
+    if (!unit || cl_points[0].program || cl->rehearsal || fork_is_child()) count = 0;
+    for (int k = 0; k < count; k++) {
+        const bundle_unit next = {find_source(list[k].program), list[k].options};
+        bool listed = find_program(cl, list[k].program, list[k].options) != NULL;
+        for (int i = 0; i < units; i++)
+            listed |= unit[i].source == next.source && !strcmp(unit[i].options, next.options);
+        if (!listed && bundle_may_have(&next)) unit[units++] = next;
+    }
+    program_row made = {.program = "all"};
+    if (units > 1 && cl->program_count + units <= OPENCL_KERNELS) made.text = bundle_make_text(unit, units);
+    memcpy(error, device->context->error, sizeof error);
+    if (made.text && !get_built(device, made.program, made.text, common_options, false, &made))
+        add_bundle(cl, unit, units, &made);
+    else
+        free(made.text);
+    memcpy(device->context->error, error, sizeof error);
+    free(unit);
 }
 
 /* Has the kernel tested in the operation that runs, unless it was. */
@@ -182,6 +227,14 @@ static tas_status test_kernel(tas_device *device, kernel_row *row, bool pieces)
     const tas_status status = *bits & bit ? TAS_OK : device->tester.test(device->tester.self, call, pieces);
     if (!status) *bits |= bit;
     return status;
+}
+
+static cl_kernel create_of(const program_row *from, const char *name, cl_int *error)
+{
+    char own[BUNDLE_NAME];
+    if (from->place < 0) return clCreateKernel(from->built, name, error);
+    bundle_name(from->place, name, own);
+    return clCreateKernel(from->built, own, error);
 }
 
 /* Of a kernel that is not in the table. */
@@ -200,11 +253,11 @@ static tas_status create_kernel(tas_device *device, const char *program, const c
 
     tas_status status = get_program(device, program, options, false, &from);
     if (status) return status;
-    cl_kernel kernel = clCreateKernel(from->built, name, &error);
+    cl_kernel kernel = create_of(from, name, &error);
     if (error && from->cached) { /* the driver accepted the binary, but cannot use it */
         status = get_program(device, program, options, true, &from);
         if (status) return status;
-        kernel = clCreateKernel(from->built, name, &error);
+        kernel = create_of(from, name, &error);
     }
     if (error) {
         char call[128];
@@ -256,10 +309,11 @@ static bool has_own_cache(tas_device *device, const program_row *row)
 {
     char options[sizeof row->options + sizeof common_options + 1], error[sizeof device->context->error];
     cl_program again;
+    const char *own = row->text ? "" : row->options, *text = row->text ? row->text : find_source(row->program)->text;
     memcpy(error, device->context->error, sizeof error);
-    snprintf(options, sizeof options, "%s%s%s", common_options, *row->options ? " " : "", row->options);
+    snprintf(options, sizeof options, "%s%s%s", common_options, *own ? " " : "", own);
     const double begin = now_seconds();
-    const tas_status status = build_program(device, row->program, find_source(row->program), options, &again);
+    const tas_status status = build_program(device, row->program, text, options, &again);
     const double seconds = now_seconds() - begin;
     if (!status) clReleaseProgram(again);
     memcpy(device->context->error, error, sizeof error);

@@ -10,6 +10,15 @@
 tas_status program_get_kernel(tas_device *device, const char *program, const char *name, const char *options,
                               cl_kernel *out);
 
+/* Kernels that are known to be needed. */
+typedef struct program_need {
+    const char *program, *options; /* as program_get_kernel() gets them */
+} program_need;
+
+/* Builds the programs of a list at once, in a text of their own, unless they are built. A failure is none: each is then
+ * built when it is needed. */
+void program_build_all(tas_device *device, const program_need *list, int count);
+
 /* Has a kernel tested in launches that are cut into pieces, in the operation that runs, unless it was. */
 tas_status program_test_pieces(tas_device *device, cl_kernel kernel);
 

@@ -3,6 +3,7 @@
 
 #include "device/opencl/program.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int rehearse_find(const rehearsed_kernel *list, int count, const rehearsed_kernel *kernel)
@@ -51,4 +52,12 @@ tas_status rehearse_build(tas_device *device, const rehearsed_kernel *kernel)
 {
     cl_kernel built;
     return program_get_kernel(device, kernel->program, kernel->name, kernel->options, &built);
+}
+
+void rehearse_build_all(tas_device *device, const rehearsed_kernel *list, int count)
+{
+    program_need *needs = calloc((size_t)count + 1, sizeof *needs);
+    for (int k = 0; k < count && needs; k++) needs[k] = (program_need){list[k].program, list[k].options};
+    if (needs) program_build_all(device, needs, count);
+    free(needs);
 }

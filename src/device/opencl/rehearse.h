@@ -35,4 +35,7 @@ int rehearse_find(const rehearsed_kernel *list, int count, const rehearsed_kerne
 bool rehearse_is_built(const tas_device *device, const rehearsed_kernel *kernel);
 tas_status rehearse_build(tas_device *device, const rehearsed_kernel *kernel);
 
+/* Builds the programs of a list at once. A failure is none: each is built when it is needed. */
+void rehearse_build_all(tas_device *device, const rehearsed_kernel *list, int count);
+
 #endif

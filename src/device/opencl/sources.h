@@ -5,6 +5,7 @@
 typedef struct cl_source {
     const char *name; /* "dense" */
     const char *text;
+    const char *names, *macros; /* that it defines, with spaces between them; NULL: not known */
 } cl_source;
 extern const cl_source cl_sources[]; /* ends with a NULL name */
 
