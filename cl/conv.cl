@@ -18,11 +18,14 @@
  *          PANEL  1, VEC or 2 VEC
  *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with PANEL 1 in
  *                 whole VECs
+ *          TAPS   of a whole line of the window, if that is short: they are not counted then; 0: any number
  */
-// lint: -D VEC=16 -D PANEL=32 -D ROWS=10
-// lint: -D VEC=16 -D PANEL=16 -D ROWS=16
-// lint: -D VEC=8 -D PANEL=8 -D ROWS=8
-// lint: -D VEC=4 -D PANEL=1 -D ROWS=8
+// lint: -D VEC=16 -D PANEL=32 -D ROWS=10 -D TAPS=0
+// lint: -D VEC=16 -D PANEL=16 -D ROWS=16 -D TAPS=0
+// lint: -D VEC=8 -D PANEL=16 -D ROWS=6 -D TAPS=3
+// lint: -D VEC=8 -D PANEL=16 -D ROWS=5 -D TAPS=5
+// lint: -D VEC=8 -D PANEL=8 -D ROWS=8 -D TAPS=0
+// lint: -D VEC=4 -D PANEL=1 -D ROWS=8 -D TAPS=0
 #include "arith.h"
 #include "unroll.h"
 #include "vectors.h"
@@ -48,40 +51,61 @@ typedef struct steps {
     long values, weights;
 } steps;
 
-// c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The
-// loops test their condition at the end only; with 16 registers, compilers then leave the sums where they are.
-// `count` of the singles count; it is a constant wherever this is inlined.
-INLINE void chain(const int count, vec c[SINGLES][VECS], const __global float *values, const __global float *weights,
-                  steps channels, steps lines, steps taps)
+// c(s, lane) = fma(single s, vector lane, c(s, lane)) for one tap of one channel. `count` of the singles count; it is a
+// constant wherever this is inlined.
+INLINE void add_tap(const int count, vec c[SINGLES][VECS], const __global float *value, const __global float *weight)
 {
-    if (lines.count == 0 || taps.count == 0)
-        return;
+    const __global float *vectors = PANEL > 1 ? value : weight, *singles = PANEL > 1 ? weight : value;
+    vec b[VECS];
+    UNROLL for (int v = 0; v < VECS; v++)
+        b[v] = load_vec(v, vectors);
+    UNROLL for (int s = 0; s < count; s++) {
+        UNROLL for (int v = 0; v < VECS; v++)
+            c[s][v] = fma((vec)(singles[s]), b[v], c[s][v]);
+    }
+}
+
+// The same for all channels, then the window's lines, then their taps; `whole` lines have TAPS taps. The loops test
+// their condition at the end only; with 16 registers, compilers then leave the sums where they are.
+INLINE void add_window(const int count, const bool whole, vec c[SINGLES][VECS], const __global float *values,
+                       const __global float *weights, steps channels, steps lines, steps taps)
+{
     uint k = channels.count;
     do {
         const __global float *line = values, *line_weights = weights;
         uint j = lines.count;
+#pragma unroll 1
         do {
             const __global float *value = line, *weight = line_weights;
-            uint i = taps.count;
+            if (whole) {
+                UNROLL for (int t = 0; t < TAPS; t++)
+                    add_tap(count, c, value + t * taps.values, weight + t * taps.weights);
+            } else {
+                uint i = taps.count;
 #pragma unroll 1
-            do {
-                const __global float *vectors = PANEL > 1 ? value : weight, *singles = PANEL > 1 ? weight : value;
-                vec b[VECS];
-                UNROLL for (int v = 0; v < VECS; v++)
-                    b[v] = load_vec(v, vectors);
-                UNROLL for (int s = 0; s < count; s++) {
-                    UNROLL for (int v = 0; v < VECS; v++)
-                        c[s][v] = fma((vec)(singles[s]), b[v], c[s][v]);
-                }
-                value += taps.values;
-                weight += taps.weights;
-            } while (--i);
+                do {
+                    add_tap(count, c, value, weight);
+                    value += taps.values;
+                    weight += taps.weights;
+                } while (--i);
+            }
             line += lines.values;
             line_weights += lines.weights;
         } while (--j);
         values += channels.values;
         weights += channels.weights;
     } while (--k);
+}
+
+INLINE void chain(const int count, vec c[SINGLES][VECS], const __global float *values, const __global float *weights,
+                  steps channels, steps lines, steps taps)
+{
+    if (lines.count == 0 || taps.count == 0)
+        return;
+    if (TAPS > 0 && taps.count == TAPS)
+        add_window(count, TAPS > 0, c, values, weights, channels, lines, taps);
+    else
+        add_window(count, false, c, values, weights, channels, lines, taps);
 }
 
 // Stores the finished sums to y, whose rows are `apart` positions apart; `rows` rows remain. With PANEL 1 those of

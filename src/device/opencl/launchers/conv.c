@@ -113,20 +113,29 @@ static uint64_t packed_scratch(tas_device *device, const op_args *a)
     return most * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
 }
 
-static tas_status get_kernel(tas_device *device, const op_args *a, const char *program, const char *name, uint32_t rows,
-                             cl_kernel *out)
+static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
 {
     char options[64];
-    int n = snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u", opencl_vector_width(device), op_panel_width(a));
-    if (rows) snprintf(options + n, sizeof options - (size_t)n, " -D ROWS=%u", rows);
-    return program_get_kernel(device, program, name, options, out);
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u", opencl_vector_width(device), op_panel_width(a));
+    return program_get_kernel(device, "conv_pack", name, options, out);
+}
+
+/* Lines of a window are so short that counting their taps takes long. Those of other lengths are rare, and each length
+ * is a kernel to build; with vectors of 16 floats, none was measured. */
+static tas_status get_product(tas_device *device, const op_args *a, const char *name, uint32_t rows, cl_kernel *out)
+{
+    const uint32_t vec = opencl_vector_width(device), panel = op_panel_width(a), kw = a->size[WINDOW_KW];
+    char options[64];
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u -D TAPS=%u", vec, panel, rows,
+             vec < 16 && panel > 1 && (kw == 3 || kw == 5) ? kw : 0);
+    return program_get_kernel(device, "conv", name, options, out);
 }
 
 static tas_status pack_weights(tas_device *device, const op_args *a, const packing *p, const mem *w, const mem *scratch)
 {
     const uint32_t taps = taps_of(a), run = 1 + (uint32_t)device_limit(device, 1024, 1) / (taps * p->block);
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_weights", 0, &kernel);
+    tas_status status = get_kernel(device, a, "conv_pack_weights", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(w), A_MEM(scratch), A_U32(p->block), A_U32(p->rows), A_U32(p->depth),
                                   A_U32(taps), A_U32(p->row_step), A_U32(p->depth_step), A_U32(run));
@@ -144,7 +153,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     const packing p = packing_of(device, a);
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "conv", "conv_forward", p.block, &kernel);
+    tas_status status = get_product(device, a, "conv_forward", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
     const launch_range range = {.global = {a->size[WINDOW_GROUPS] * block_count(p.rows, p.block), a->size[WINDOW_OH],
@@ -162,7 +171,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     const packing p = packing_of(device, a);
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]));
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "conv", "conv_backward_input", p.block, &kernel);
+    tas_status status = get_product(device, a, "conv_backward_input", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
     const launch_range range = {.global = {a->size[WINDOW_GROUPS] * block_count(p.rows, p.block), a->size[WINDOW_H_IN],
@@ -336,7 +345,7 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
                                 const mem *to, uint32_t at, uint64_t elements, uint32_t r, uint32_t count)
 {
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_granules", 0, &kernel);
+    tas_status status = get_kernel(device, a, "conv_pack_granules", &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(from), A_MEM(to), A_U32(at), A_U32((uint32_t)elements), A_U32(r), A_U32(w->granule), A_U32(count));
@@ -372,8 +381,8 @@ static tas_status pack_spread(tas_device *device, const op_args *a, const weight
 {
     const uint32_t lanes = op_panel_width(a), panels = (r + count - 1) / lanes - r / lanes + 1;
     cl_kernel rows, outputs;
-    tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_rows", 0, &rows);
-    if (!status) status = get_kernel(device, a, "conv_pack", "conv_pack_outputs", 0, &outputs);
+    tas_status status = get_kernel(device, a, "conv_pack_rows", &rows);
+    if (!status) status = get_kernel(device, a, "conv_pack_outputs", &outputs);
     if (status) return status;
     const launch_args row_args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
     const launch_args output_args = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(dy_at), A_U32(a->size[WINDOW_O]),
@@ -425,7 +434,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 {
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, "conv_pack", "conv_backward_bias", 0, &kernel);
+    tas_status status = get_kernel(device, a, "conv_backward_bias", &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[WINDOW_O]), A_U32(positions_of(a)),
