@@ -1,6 +1,7 @@
 /* The part of a run over ranks that all of them do together: see ranked.h. */
 #include "train/ranked.h"
 
+#include "ops/tree.h"
 #include "ops/watch.h"
 #include "train/feed.h"
 #include "train/ranks.h"
@@ -29,6 +30,7 @@ static tas_status alloc_vectors(tas_run *run)
     }
     if (done) done = (r->weights = malloc(bytes + 1)) != NULL;
     if (done) done = (r->rows = calloc(RANKED_ROWS, sizeof *r->rows)) != NULL;
+    if (done) done = (r->losses = calloc(2 * (size_t)run->options.shards, sizeof *r->losses)) != NULL;
     if (done) done = (r->bucket = calloc((size_t)r->slices.buckets + 1, sizeof *r->bucket)) != NULL;
     if (done) done = (r->bucket_of = calloc((size_t)run->w.network->tensor_count, sizeof *r->bucket_of)) != NULL;
     return done ? TAS_OK : fail(run->model->context, TAS_NO_MEMORY, "no memory for the exchange between ranks");
@@ -56,7 +58,10 @@ tas_status ranked_open(tas_run *run, const uint32_t *share)
     r->to = share[rank + 1];
     r->peers = (step_peers){run, share_rows, read_sums};
     if (!status) status = alloc_vectors(run);
-    if (!status) list_buckets(r);
+    if (!status) {
+        r->example_weights = r->losses + run->options.shards;
+        list_buckets(r);
+    }
     r->open = !status;
     return status;
 }
@@ -65,12 +70,14 @@ void ranked_close(tas_run *run)
 {
     ranked *r = run->ranked;
     if (!r) return;
+    run->w.device->driver->join(run->w.device, &r->written);
     for (int i = 0; i < RANKED_ROWS && r->rows; i++) free(r->rows[i].values);
     for (int k = 0; k < HALVING_NODES; k++) {
         free(r->vector[k]);
         free(r->packed[k]);
     }
     free(r->rows);
+    free(r->losses);
     free(r->weights);
     free(r->bucket);
     free(r->bucket_of);
@@ -220,7 +227,7 @@ static void begin_buckets(tas_run *run, const step_batch *batch)
 }
 
 /* Nothing is read anymore when this is done; a failure is known already. */
-static void end_buckets(tas_run *run)
+static void end_reads(tas_run *run)
 {
     ranked *r = run->ranked;
     const device_driver *driver = run->w.device->driver;
@@ -228,6 +235,8 @@ static void end_buckets(tas_run *run)
         driver->join(run->w.device, &r->bucket[b].made);
         driver->join(run->w.device, &r->bucket[b].read);
     }
+    driver->join(run->w.device, &r->rows_made);
+    driver->join(run->w.device, &r->rows_read);
 }
 
 static tas_status sum_bucket(tas_run *run, int b, uint32_t used)
@@ -251,7 +260,7 @@ static tas_status sum_buckets(tas_run *run, uint32_t used)
 {
     ranked *r = run->ranked;
     const double seconds = r->exchange.seconds, waited = r->exchange.waited;
-    tas_status status = run->w.device->driver->flush(run->w.device);
+    tas_status status = TAS_OK;
     for (int b = 0; b < r->slices.buckets && !status; b++) {
         if (b == r->slices.buckets - 1) { /* it is read when the device is done */
             r->beside_seconds += r->exchange.seconds - seconds;
@@ -262,14 +271,59 @@ static tas_status sum_buckets(tas_run *run, uint32_t used)
     return status;
 }
 
-static tas_status read_watch(tas_run *run, uint32_t number)
+/* The watch ------------------------------------------------------------------------------------------------------- */
+
+/* Begins to read the sums of losses, and of weights of examples, of this rank's shards. */
+static tas_status read_losses(tas_run *run, const step_batch *batch)
 {
     ranked *r = run->ranked;
     workspace *w = &run->w;
     const device_driver *driver = w->device->driver;
-    tas_status status = driver->read(w->device, &w->divisor, 0, r->divisor, sizeof r->divisor);
-    if (!status) status = driver->read(w->device, &w->ring, number % RING * sizeof(float), &r->loss, sizeof r->loss);
-    if (!status) status = driver->read(w->device, &w->first_bad, 0, r->record, sizeof r->record);
+    const uint32_t used = shards_cut(batch->count, run->options.shards, run->model->network->group).used;
+    const uint32_t to = r->to < used ? r->to : used;
+    const uint64_t at = r->from * sizeof(float), bytes = r->from < to ? (to - r->from) * sizeof(float) : 0;
+    tas_status status = step_sum_rows(w, batch);
+    if (!status) status = driver->mark(w->device, &r->rows_made);
+    if (!status) status = driver->flush(w->device);
+    if (!status)
+        status = driver->read_later(w->device, &w->shard_losses, at, r->losses + r->from, bytes, r->rows_made,
+                                    &r->rows_read);
+    if (!status && w->plan.weighted)
+        status = driver->read_later(w->device, &w->shard_weights, at, r->example_weights + r->from, bytes, r->rows_made,
+                                    &r->rows_read);
+    return status;
+}
+
+/* The total of a row per shard, on every rank. */
+static tas_status total_rows(tas_run *run, float *rows, uint32_t used, float *total)
+{
+    ranked *r = run->ranked;
+    const op_args args = {.op = OP_ADD_TREE, .size = {[TREE_ROWS] = used, [TREE_ELEMENTS] = 1}};
+    void *const operand[] = {rows, total};
+    end_limit(run);
+    const tas_status status = exchange_rows(&r->exchange, rows, 1);
+    begin_limit(run);
+    if (!status) op_get(args.op)->reference(&args, operand, NULL);
+    return status;
+}
+
+/* As step_watch(), but that the gradient is looked at in slices. */
+static tas_status watch(tas_run *run, const run_step *step)
+{
+    ranked *r = run->ranked;
+    const uint32_t used = shards_cut(step->count, run->options.shards, run->model->network->group).used;
+    const bool weighted = run->w.plan.weighted;
+    float losses, weights = 0;
+    const op_args args = {
+        .op = OP_WATCH,
+        .size = {[WATCH_SUMS] = 1, [WATCH_WEIGHTED] = weighted, [WATCH_STEP] = step->number, [WATCH_PLACES] = 1},
+        .scalar = {[WATCH_EXAMPLES] = (float)step->count}};
+    void *const operand[] = {&losses, &weights, NULL, r->divisor, &r->loss, r->record};
+    tas_status status = run->w.device->driver->join(run->w.device, &r->rows_read);
+    if (!status) status = total_rows(run, r->losses, used, &losses);
+    if (!status && weighted) status = total_rows(run, r->example_weights, used, &weights);
+    r->record[0] = r->record[1] = 0;
+    if (!status) op_get(args.op)->reference(&args, operand, NULL);
     return status;
 }
 
@@ -295,17 +349,18 @@ static tas_status compute(tas_run *run, const run_step *step)
     run->ranked->next_rows = 0;
     begin_buckets(run, &batch);
     tas_status status = step_gradient(&run->w, &batch, NULL);
+    if (!status) status = read_losses(run, &batch);
     if (!status) status = sum_buckets(run, seats_used(run, step));
-    end_buckets(run);
-    if (!status) status = step_watch(&run->w, &batch, step->number);
-    if (!status) status = feed_settle(&run->w);
-    return status ? status : read_watch(run, step->number);
+    if (!status) status = watch(run, step);
+    end_reads(run);
+    return status ? status : feed_settle(&run->w);
 }
 
 /* The device has failed: it gets what the last step left, and the order of the epoch. */
 static bool restore(tas_run *run, tas_status *status)
 {
     const uint64_t epoch = run->epoch;
+    run->w.device->driver->join(run->w.device, &run->ranked->written);
     while (recovery_resume(run, status)) {
         *status = feed_order(&run->w, run->order, run->count);
         run->epoch = epoch;
@@ -350,17 +405,20 @@ static tas_status update_statistics(tas_run *run, const run_step *step, const op
     return status;
 }
 
-/* The weights that all have now are a snapshot, which comes to the device. */
+/* The weights that all have now are a snapshot, which comes to the device. It is not changed before that is done. */
 static tas_status write_weights(tas_run *run, uint64_t step)
 {
     workspace *w = &run->w;
+    const device_driver *driver = w->device->driver;
     char *snapshot = run->snapshot.copy[0].bytes;
+    tas_status status = driver->join(w->device, &run->ranked->written);
     pack(run, run->ranked->weights, snapshot);
     run->snapshot.whole = true;
     run->snapshot.step = run->step = step;
     run->snapshot.time = now_seconds();
-    tas_status status =
-        w->device->driver->write(w->device, &w->part[PART_PARAMETERS], 0, snapshot, w->plan.trained, true);
+    if (!status) status = driver->write(w->device, &w->part[PART_PARAMETERS], 0, snapshot, w->plan.trained, false);
+    if (!status) status = driver->mark(w->device, &run->ranked->written);
+    if (!status) status = driver->flush(w->device);
     if (status && restore(run, &status)) status = TAS_OK;
     return status;
 }
@@ -441,6 +499,7 @@ tas_status ranked_put(tas_run *run, const char *from, uint64_t step)
     workspace *w = &run->w;
     char *snapshot = run->snapshot.copy[0].bytes;
     const uint32_t clear[2] = {0, 0};
+    w->device->driver->join(w->device, &r->written); /* its failure shows again when the weights are written */
     if (from) memmove(snapshot, from, (size_t)parameter_bytes(run));
     unpack(run, snapshot, r->weights);
     tas_status status = exchange_broadcast(&r->exchange, r->weights, r->slices.elements * sizeof(float));

@@ -37,8 +37,11 @@ typedef struct ranked {
     ranked_rows *rows;
     int next_rows;
     step_peers peers;
-    const run_step *step; /* that runs */
-    uint64_t updated;     /* the last step of which all slices are there; the device may not have it */
+    void *written;                   /* ticket: the weights of the snapshot are on the device */
+    const run_step *step;            /* that runs */
+    uint64_t updated;                /* the last step of which all slices are there; the device may not have it */
+    float *losses, *example_weights; /* rows of one value: sums of each shard */
+    void *rows_made, *rows_read;     /* tickets: this rank's are on the device; they have come */
     float loss, divisor[DIVISOR_VALUES];
     uint32_t record[2];
     double gradient_seconds, update_seconds; /* spent so far, */

@@ -282,14 +282,12 @@ static tas_status sum_most(workspace *w, const mem *values, const mem *levels, u
     return status;
 }
 
-/* Of values of the batch: the sum of each shard, in `rows`, and then that of all, *at. */
-static tas_status sum_by_shards(const step *s, const mem *values, const mem *levels, const mem *rows, const mem **at)
+/* Of values of the batch: the sum of each shard that is computed here, in `rows`. */
+static tas_status sum_rows(const step *s, const mem *values, const mem *levels, const mem *rows)
 {
-    workspace *w = s->w;
     const uint32_t end = s->to * s->cut.size, first = s->from * s->cut.size;
     uint32_t count = (end < s->batch->count ? end : s->batch->count) - first, row = s->cut.size, from = first;
     tas_status status = TAS_OK;
-    *at = levels;
     for (bool more = s->from < s->to; more && !status;) {
         const uint32_t blocks = (row - 1) / SUM_LANES + 1;
         more = blocks > 1;
@@ -297,16 +295,23 @@ static tas_status sum_by_shards(const step *s, const mem *values, const mem *lev
             .op = OP_SUM_BLOCKS,
             .size = {[SUM_ELEMENTS] = count, [SUM_AT] = more ? 0 : s->from, [SUM_FROM] = from, [SUM_ROW] = row}};
         const mem operand[] = {*values, more ? *levels : *rows};
-        status = device_run(w->device, &args, operand, NULL);
+        status = device_run(s->w->device, &args, operand, NULL);
         count = sum_block_count(count, row);
         row = blocks;
         from = 0;
         values = levels++;
     }
-    if (!status) status = share(s, rows, 1);
+    return status;
+}
+
+/* And then that of all, *at. */
+static tas_status sum_by_shards(const step *s, const mem *values, const mem *levels, const mem *rows, const mem **at)
+{
     const op_args args = {.op = OP_ADD_TREE, .size = {[TREE_ROWS] = s->cut.used, [TREE_ELEMENTS] = 1}};
-    const mem operand[] = {*rows, **at};
-    return status ? status : device_run(w->device, &args, operand, NULL);
+    const mem operand[] = {*rows, *levels};
+    const tas_status status = sum_rows(s, values, levels, rows);
+    *at = levels;
+    return status ? status : device_run(s->w->device, &args, operand, NULL);
 }
 
 /* How many values are left in *losses and, if the examples have weights, in *weights. */
@@ -323,6 +328,14 @@ static tas_status sum_losses(const step *s, const mem **losses, const mem **weig
     if (status || !w->plan.weighted) return status;
     return several ? sum_by_shards(s, &w->weights, w->weight_sum, &w->shard_weights, weights)
                    : sum_most(w, &w->weights, w->weight_sum, s->batch->count, weights, left);
+}
+
+tas_status step_sum_rows(workspace *w, const step_batch *batch)
+{
+    const step s = make_step(w, batch, NULL);
+    tas_status status = sum_rows(&s, &w->tensor[w->network->losses], w->sum, &w->shard_losses);
+    if (!status && w->plan.weighted) status = sum_rows(&s, &w->weights, w->weight_sum, &w->shard_weights);
+    return status;
 }
 
 /* What is left to the update is looked at, too, before it changes anything. */

@@ -4,10 +4,10 @@
 
 #include "train/workspace.h"
 
-/* Other devices that compute other shards of the same batch. What is summed over the whole batch while a step runs, or
- * at its end, are floats in rows (shard, width), of which this device has made those of its own shards. share() returns
+/* Other devices that compute other shards of the same batch. What is made of the whole batch while a step runs is made
+ * of floats in rows (shard, width), of which this device has made those of its own shards. share() returns
  * when the rows of all `shards` shards that have examples are there, or are queued to be written before what is queued
- * next; they are then added by the tree. The gradient is not shared, see step_nodes(); summed() is told when all that
+ * next. The gradient is not shared, see step_nodes(); summed() is told when all that
  * makes the gradients of a call, over the shards of this device, has been queued. */
 typedef struct step_peers {
     void *self;
@@ -52,6 +52,10 @@ int step_nodes(const workspace *w, const step_batch *batch, tree_node node[TREE_
 /* From the total of the gradients and the batch's losses: writes the divisor, puts the sum of the losses into the ring
  * of losses, and records the step if the sum or the gradient is not finite. number: the step's low 32 bits. */
 tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number);
+
+/* With peers, instead of the watch: queues the sums of the losses, and of the weights of examples if they have any, of
+ * each shard that is computed here, into its place in w->shard_losses and w->shard_weights. */
+tas_status step_sum_rows(workspace *w, const step_batch *batch);
 
 /* What a step leaves to the next one: the parameters and the optimizer's slots, which are all of one size. The plan
  * has no bytes for the slots that the optimizer does not need. */
