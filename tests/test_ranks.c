@@ -1,4 +1,6 @@
 /* Runs over several devices of a process: the same bits, whatever their number. */
+#include "queues.h" /* before check.h, which has a macro of the name fail */
+
 #include "support.h"
 
 #include <stdlib.h>
@@ -94,6 +96,22 @@ START_TEST(digests)
 }
 END_TEST
 
+/* What rank 0 forgets to wait for shows on a device that is as late as it may be. */
+START_TEST(late_device)
+{
+    for (int t = 0; t < TEXTS; t++)
+        for (int order = 0; order < QUEUES_ORDERS; order++) {
+            tas_train_options options = sample_options(16, 5);
+            options.shards = 4;
+            const outcome alone = train(1, texts[t], options);
+            queues_open(device, (queues_order)order);
+            const outcome late = train(3, texts[t], options);
+            queues_close(device);
+            expect_same(late, alone);
+        }
+}
+END_TEST
+
 /* The same sums in another order: losses that differ by more than rounding would show a sum of something else. */
 START_TEST(shards_are_sums_of_the_batch)
 {
@@ -175,6 +193,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, sample_open, sample_close);
     tcase_add_test(tc, digests);
+    tcase_add_test(tc, late_device);
     tcase_add_test(tc, shards_are_sums_of_the_batch);
     tcase_add_test(tc, optimizers);
     tcase_add_loop_test(tc, any, 0, 30);
