@@ -201,6 +201,9 @@ static void print_map(const tas_plan *plan, const tas_device_info *device)
         if (part->bytes)
             printf("             %-16s %10s %5.1f %%  (%llu bytes)\n", part->name, cli_bytes(part->bytes, text),
                    100 * (double)part->bytes / (double)plan->bytes_total, (unsigned long long)part->bytes);
+    printf("lower bound  %s (%llu bytes); steps need %.2f times that, beside the data set\n",
+           cli_bytes(plan->lower_bound, text), (unsigned long long)plan->lower_bound,
+           (double)plan->step_bytes / (double)plan->lower_bound);
     if (plan->passes > 1)
         printf("passes       %u over the tiles of a batch; %s (%llu bytes) kept between them, on the %s\n",
                plan->passes, cli_bytes(plan->kept_bytes, text), (unsigned long long)plan->kept_bytes,
@@ -262,6 +265,8 @@ static void print_json(const session *r)
     json_object_set_new(o, "resident", json_boolean(plan->resident));
     json_object_set_new(o, "bytes_total", json_integer((json_int_t)plan->bytes_total));
     json_object_set_new(o, "host_bytes", json_integer((json_int_t)plan->host_bytes));
+    json_object_set_new(o, "step_bytes", json_integer((json_int_t)plan->step_bytes));
+    json_object_set_new(o, "lower_bound", json_integer((json_int_t)plan->lower_bound));
     json_object_set_new(o, "bytes_fixed", json_integer((json_int_t)plan->bytes_fixed));
     json_object_set_new(o, "bytes_per_example", json_integer((json_int_t)plan->bytes_per_example));
     json_object_set_new(o, "min_budget", json_integer((json_int_t)plan->min_budget));
@@ -376,6 +381,9 @@ const cli_command plan_command = {
         "batch, without allocating any. A table shows the same for other batch sizes within the same budget.\n\n"
         "With DATA, the forecast covers training on it and the evaluation that follows. Without DATA, it covers "
         "training on a streamed set of bytes.\n\n"
+        "The lower bound is what no step can do without: the weights, their gradient, the optimizer's state, and the "
+        "inputs and activations that the backward pass reads. What steps need is the device's memory without the data "
+        "set.\n\n"
         "The host keeps a snapshot of the parameters and of the optimizer's state, in case the device fails. Host "
         "memory counts towards the budget if the device shares it.\n\n"
         "With --ranks, several devices share each batch. Steps are timed on this device, which needs a quiet machine, "

@@ -71,6 +71,10 @@ typedef struct tas_plan {
      * one more for a growing batch), the order of the examples, and what the data set passes through. The data set
      * itself is not counted. */
     uint64_t host_bytes;
+    /* Of the device's memory, what steps need: without the data set, the host's memory, and what follows them. And a
+     * lower bound of that: weights, their gradient and the optimizer's state, and for a tile and what is kept between
+     * passes the inputs and activations that backward reads, all without padding. */
+    uint64_t step_bytes, lower_bound;
     /* Of bytes_total, what a tile of one example would need. */
     uint64_t bytes_fixed;
     /* What each further example in the tile adds, on average, rounded up. */

@@ -61,25 +61,24 @@ static uint64_t dense_elements(const op_args *a, int operand)
 
 static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
-/* y (N, O) = b (O), or 0 if b is NULL, then fma over i ascending of x (N, I) w (O, I). w is transposed first to wt (I,
- * O), so that the compiler can vectorize over o. */
+/* y (N, O) = b (O), or 0 if b is NULL, then fma over i ascending of x (N, I) w (O, I). The rows of w of
+ * a block of outputs are transposed first, so that the compiler can vectorize over o. */
 static inline __attribute__((always_inline)) void add_inputs(const op_args *a, const float *restrict x,
                                                              const float *restrict w, const float *restrict b,
                                                              float *restrict y, float *restrict wt)
 {
     const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
 
-    for (uint32_t o = 0; o < outputs; o++)
-        for (uint32_t i = 0; i < inputs; i++) wt[(uint64_t)i * outputs + o] = w[(uint64_t)o * inputs + i];
-
-    for (uint32_t n = 0; n < a->n; n++)
-        for (uint32_t at = 0; at < outputs; at += BLOCK) {
-            const uint32_t width = outputs - at < BLOCK ? outputs - at : BLOCK;
+    for (uint32_t at = 0; at < outputs; at += BLOCK) {
+        const uint32_t width = outputs - at < BLOCK ? outputs - at : BLOCK;
+        for (uint32_t o = 0; o < width; o++)
+            for (uint32_t i = 0; i < inputs; i++) wt[(uint64_t)i * width + o] = w[(uint64_t)(at + o) * inputs + i];
+        for (uint32_t n = 0; n < a->n; n++) {
             float c[BLOCK] = {0};
             for (uint32_t o = 0; b && o < width; o++) c[o] = b[at + o];
             for (uint32_t i = 0; i < inputs; i++) {
                 const float xi = x[(uint64_t)n * inputs + i];
-                const float *wi = wt + (uint64_t)i * outputs + at;
+                const float *wi = wt + (uint64_t)i * width;
                 if (width == BLOCK)
                     for (uint32_t o = 0; o < BLOCK; o++) c[o] = __builtin_fmaf(xi, wi[o], c[o]);
                 else
@@ -87,6 +86,7 @@ static inline __attribute__((always_inline)) void add_inputs(const op_args *a, c
             }
             for (uint32_t o = 0; o < width; o++) y[(uint64_t)n * outputs + at + o] = finish_value(a, c[o]);
         }
+    }
 }
 
 CLONES static void forward(const op_args *a, void *const *operand, void *scratch)
@@ -101,7 +101,8 @@ CLONES static void forward_no_bias(const op_args *a, void *const *operand, void 
 
 static uint64_t forward_scratch(const op_args *a)
 {
-    return (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS] * sizeof(float);
+    const uint64_t outputs = a->size[DENSE_OUTPUTS] < BLOCK ? a->size[DENSE_OUTPUTS] : BLOCK;
+    return outputs * a->size[DENSE_INPUTS] * sizeof(float);
 }
 
 /* dx (N, I) = fma over o ascending of dy (N, O) w (O, I) */

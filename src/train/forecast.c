@@ -150,6 +150,49 @@ static uint64_t count_repeated(const plan *p)
     return flops;
 }
 
+static bool reads(const op_call *call, int t)
+{
+    const op_operand *operand = op_get(call->args.op)->operand;
+    bool found = false;
+    for (int o = 0; operand[o].name; o++) found |= call->operand[o] == t && operand[o].access == ACCESS_IN;
+    return found;
+}
+
+/* Whether forward leaves that value, or an input, to backward. */
+static bool is_left(const tas_network *network, int t)
+{
+    const tensor *of = &network->tensors[t];
+    bool forward = of->role == ROLE_INPUT, backward = false;
+    if ((!passes_is_value(of) && of->role != ROLE_INPUT) || t == network->output_gradient) return false;
+    for (int c = 0; c < network->forward_count; c++)
+        forward |= network->forward[c].operand[op_result(op_get(network->forward[c].args.op))] == t;
+    for (int c = 0; c < network->backward_count; c++) backward |= reads(&network->backward[c], t);
+    return forward && backward;
+}
+
+/* Floats per example of all of them, those in two layouts once. */
+static uint64_t count_activations(const tas_network *network)
+{
+    uint64_t elements = 0;
+    for (int t = 0; t < network->tensor_count; t++) {
+        const int other = network->tensors[t].converted;
+        const bool twice = other != NO_TENSOR && is_left(network, other);
+        if (is_left(network, t) && !twice) elements += network->tensors[t].elements;
+    }
+    return elements;
+}
+
+static uint64_t find_lower_bound(const forecast *f, const plan *p)
+{
+    const tas_network *network = f->network;
+    uint64_t elements = count_activations(network) * plan_step_tile(p, network, f->run.batch);
+    for (int i = 0; i < network->parameter_count; i++) {
+        const tensor *t = &network->tensors[network->parameters[i]];
+        elements += t->elements * (t->role == ROLE_PARAMETER ? 2 + (uint64_t)f->run.slots : 1);
+    }
+    return elements * sizeof(float) + p->bytes[PART_KEPT];
+}
+
 /* `one` is the plan of the smallest tile. */
 static void describe(const forecast *f, const plan *p, const plan *one, tas_plan *out)
 {
@@ -164,6 +207,9 @@ static void describe(const forecast *f, const plan *p, const plan *one, tas_plan
     if (f->limits.shared) out->part[count++] = (tas_plan_part){"host memory", p->host};
     if (beside.counted) out->part[count++] = (tas_plan_part){"validation", beside.counted};
     if (all.counted > run.counted) out->part[count++] = (tas_plan_part){"evaluation", all.counted - run.counted};
+    for (int part = 0; part < PART_COUNT; part++)
+        if (part != PART_DATA && part != PART_STAGING) out->step_bytes += p->bytes[part];
+    out->lower_bound = find_lower_bound(f, p);
     out->tile = plan_step_tile(p, f->network, f->run.batch);
     out->tiles = (uint32_t)plan_step_tiles(p, f->network, f->run.batch);
     out->resident = p->resident;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """tassello plan."""
+import json
 import re
 import sys
 
@@ -31,6 +32,27 @@ def _(t):
                  r"^ +parameters +.*\d %", r"^ +host memory +.*\d %", r"^ +240 .*  240 +1  on the device +\d+$"):
         expect(re.search(line, text, re.M), f"no {line} in {text}")
     expect("none given" in t.run("plan", t.net, "--device", "reference").out, "it does not say that no data are given")
+
+
+# Parameters, and what backward reads of an example: its input, the result of each relu, and the maxima that the next
+# layer reads.
+BOUNDS = {"mlp": (397510, 784 + 500), "lenet": (431080, 784 + 11520 + 2880 + 3200 + 800 + 500)}
+
+
+@case("plan: a lower bound of weights, gradient, state and what backward reads; steps need at most 1.2 times that")
+def _(t):
+    for net in ("mlp", "lenet", "cnn", "resnet20"):
+        for batch in (64, 512):
+            o = json.loads(t.run("plan", net, "--device", "reference", "--batch", str(batch), "--json").out)
+            expect(o["lower_bound"] <= o["step_bytes"] <= 1.2 * o["lower_bound"], f"{net} {batch}: {o}")
+            steps = o["bytes_total"] - o["parts"]["staging"] - o["host_bytes"]
+            expect(o["step_bytes"] == steps and not o["parts"]["data set"], f"{net} {batch}: {o}")
+            if net in BOUNDS:
+                parameters, activations = BOUNDS[net]
+                expect(o["lower_bound"] == 4 * (3 * parameters + batch * activations), f"{net} {batch}: {o}")
+    text = t.run("plan", "mlp", "--device", "reference", "--batch", "64").out
+    line = r"^lower bound  .* \(5098824 bytes\); steps need 1\.0\d times that, beside the data set$"
+    expect(re.search(line, text, re.M), text)
 
 
 @case("plan: --budget and --tile cut; a row that does not fit is empty; too small a budget is an error with the least")

@@ -15,10 +15,7 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
 static bool end_with_relu(tas_network *network, layer *self)
 {
     op_call *last = network->forward_count ? &network->forward[network->forward_count - 1] : NULL;
-    int readers = 0;
-    for (int i = 0; i < network->layer_count; i++)
-        for (int k = 0; k < network->layers[i].inputs; k++) readers += network->layers[i].from[k] == self->from[0];
-    if (!last || readers != 1 || last->when != CALL_ALWAYS) return false;
+    if (!last || build_readers(network, self->from[0]) != 1 || last->when != CALL_ALWAYS) return false;
     if (!op_get(last->args.op)->may_relu || last->args.relu) return false;
     const int result = op_result(op_get(last->args.op));
     if (last->operand[result] != self->x[0]) return false;
@@ -31,6 +28,10 @@ static bool end_with_relu(tas_network *network, layer *self)
 static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
+    if (self->masked) {
+        self->dx[0] = self->dy;
+        return;
+    }
     self->dx[0] = build_value(network, self, self->batch_panels, elements, ".dx");
     build_backward(network, (op_call){.args = {.op = op,
                                                .size = {[ACTIVATION_ELEMENTS] = elements},
