@@ -47,8 +47,8 @@ ERRORS = {
 }
 HARMLESS = ("short=1",)  # a caller that stops there is wrong
 # Of JSON: what memory and the clock decide.
-LOOSE = {"seconds", "examples_per_s", "decision_s", "peak_bytes", "host_bytes", "forecast_bytes", "tile", "tiles",
-         "resident", "cuts", "replays", "passes", "kept_bytes", "budget", "audit", "init"}
+LOOSE = {"seconds", "start_seconds", "examples_per_s", "decision_s", "peak_bytes", "host_bytes", "forecast_bytes",
+         "tile", "tiles", "resident", "cuts", "replays", "passes", "kept_bytes", "budget", "audit", "init"}
 SWEPT = (2, 3)  # the seeds of the sweep's runs
 SCENARIOS = {}
 

@@ -275,6 +275,7 @@ static int open_session(train_session *session)
     if (failed) return failed;
     status = open_run(session);
     if (status) return cli_failed(&session->cli, status);
+    session->start_seconds = cli_clock() - session->began;
     tas_model_set_budget(session->model, session->plan.validation_budget);
     failed = begin_evaluations(session);
     if (failed) return failed;
@@ -530,7 +531,7 @@ static void forget_files(train_settings *settings)
 
 static int run(int argc, char **argv)
 {
-    train_session session = {0};
+    train_session session = {.began = cli_clock()};
     int result = EXIT_FAILED;
     if (!cli_open(&session.cli, &train_command)) return EXIT_FAILED;
     session.ranks.cli = &session.cli;

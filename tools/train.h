@@ -59,10 +59,12 @@ typedef struct train_session {
     bool chosen; /* a probe chose the batch and the rate, for this reason */
     char reason[2048];
     tas_train_result result;
-    uint64_t resumed_step;   /* the run went on from there */
-    uint64_t evaluated;      /* the last step after which evaluations were made */
-    uint64_t saved_step;     /* of the last --save; */
-    double saved_at;         /* when that was, or when training began */
+    double began;          /* by cli_clock(): the command, */
+    double start_seconds;  /* and how long it took until a first step could run: data read, kernels built and tested */
+    uint64_t resumed_step; /* the run went on from there */
+    uint64_t evaluated;    /* the last step after which evaluations were made */
+    uint64_t saved_step;   /* of the last --save; */
+    double saved_at;       /* when that was, or when training began */
     bool saved_any, unsaved; /* it was written with a state; it could not be written at the end */
     tas_profile *profile;    /* NULL: not asked for */
     validation validation;

@@ -162,6 +162,7 @@ json_t *train_json_result(const train_session *session)
     if (session->settings.resume)
         json_object_set_new(o, "resumed_step", json_integer((json_int_t)session->resumed_step));
     json_object_set_new(o, "epochs", cli_json_real((double)result->examples / (double)tas_data_count(session->train)));
+    json_object_set_new(o, "start_seconds", cli_json_real(session->start_seconds));
     json_object_set_new(o, "seconds", cli_json_real(result->seconds));
     if (session->ranks.ranks) json_object_set_new(o, "ranks", describe_ranks(session->ranks.ranks));
     if (session->settings.grows) json_object_set_new(o, "grow", describe_growth(&session->growth_cost));

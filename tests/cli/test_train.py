@@ -42,6 +42,7 @@ def _(t):
     expect(f"{o['accuracy']:.4f}" == found[1] and f"{o['loss']:.4f}" == found[2] and o["weights_sha256"] == found[3],
            f"{o} is not what the lines say", text)
     expect(o["steps"] == 5 and o["device"] == "reference" and o["examples_per_s"] > 0 and o["peak_bytes"] > 0, f"{o}")
+    expect(0 < o["start_seconds"] < 60, f"{o}")
     expect(o["lr"] == 0.05 and o["momentum"] == 0.9, f"a setting is not what was given: {o}")
     expect(o["tile"] == 16 and o["tiles"] == 1 and o["resident"] is True and o["cuts"] == o["replays"] == 0, f"{o}")
     expect(o["forecast_bytes"] == o["peak_bytes"] < o["budget"], f"{o}")
