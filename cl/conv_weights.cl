@@ -228,16 +228,17 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
     }
 }
 
-/* SPREAD 0: N whole granules of `granule` examples; the first has number `first` in the batch. Lane `lane` of step s of
- * pass v is example s of granule v VEC + lane. x and dy are stored in panels of `pitch`, either the tile's (granules of
- * one example) or those of conv_pack_granules. dy begins at dy_at.
+/* SPREAD 0: of N whole granules of `granule` examples those from `begin` on, a multiple of VEC; the first of the N has
+ * number `first` in the batch. Lane `lane` of step s of pass v is example s of granule v VEC + lane. x and dy are
+ * stored in panels of `pitch`, either the tile's (granules of one example) or those of conv_pack_granules. dy begins at
+ * dy_at.
  * SPREAD 1: N examples; the first has number `first` in the batch. x is stored in rows (pitch 1), dy in vectors of
- * outputs.
+ * outputs. `begin` is not used.
  * Work-items: ceil(blocks / count), G ceil(rows / ROWS); rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
                              __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW,
-                             uint granule, uint N, uint first, uint batch, uint pitch, uint count, uint lines,
-                             uint across)
+                             uint granule, uint begin, uint N, uint first, uint batch, uint pitch, uint count,
+                             uint lines, uint across)
 {
     const uint outputs = O / G, channels = C / G, K = channels * KH * KW, lanes = SPREAD ? VEC : 1;
     const uint rows = (outputs + lanes - 1) / lanes, row_blocks = (rows + ROWS - 1) / ROWS;
@@ -278,7 +279,7 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
                       closed && j >= granule);
     }
 #else
-    for (uint n = 0; n < N; n += VEC) {
+    for (uint n = begin; n < N; n += VEC) {
         clear(sums, count);
         for (uint s = 0; s < granule; s++) {
             const uint step = n / VEC * granule + s, panel = step * VEC / pitch, lane = step * VEC - panel * pitch;

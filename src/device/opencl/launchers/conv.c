@@ -187,7 +187,8 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
  * other, with outputs in the lanes. Both add to the totals in the granules' order. */
 
 enum {
-    PACKED_MOST = 4 << 20, /* bytes of x and dy that are packed at once, or one example or pass */
+    FAR_MOST = 4 << 20,  /* bytes of x and dy of a launch, or one example or pass; they are packed at once */
+    NEAR_MOST = 1 << 20, /* the same with narrow vectors, if they are packed: a near cache holds them */
     SMALL_STRIP = 5, /* outputs of a strip in verify's cases: of narrow planes a few lines, of wide ones part of one */
 };
 
@@ -252,11 +253,16 @@ static weights_way way_of(const tas_device *device, const op_args *a)
     return w;
 }
 
-/* The number of examples, or of passes, of so many bytes each that are packed at once. */
-static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes)
+/* The number of examples, or of passes, of so many bytes each that a launch has, of `most` bytes. */
+static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes, uint64_t most)
 {
-    const uint64_t fit = device_limit(device, PACKED_MOST / bytes ? PACKED_MOST / bytes : 1, 1);
+    const uint64_t fit = device_limit(device, most / bytes ? most / bytes : 1, 1);
     return wanted < fit ? wanted : fit;
+}
+
+static uint64_t packed_most(const tas_device *device)
+{
+    return opencl_vector_width(device) == 16 ? FAR_MOST : NEAR_MOST;
 }
 
 /* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
@@ -267,7 +273,8 @@ static uint64_t pass_bytes(const weights_way *w) { return w->vec * w->granule * 
 static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
     const uint64_t pass = (uint64_t)w->vec * w->granule;
-    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w));
+    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w),
+                   packed_most(device));
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
@@ -277,7 +284,8 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
-    const uint64_t passes = at_most(device, block_count(whole, w.vec), pass_bytes(&w)) * pass_bytes(&w);
+    const uint64_t passes =
+        at_most(device, block_count(whole, w.vec), pass_bytes(&w), packed_most(device)) * pass_bytes(&w);
     return spread > passes ? spread : passes;
 }
 
@@ -295,8 +303,8 @@ static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_
 typedef struct weights_run {
     bool spread;
     const mem *x, *dy;
-    uint32_t dy_at;           /* place in its buffer, in floats */
-    uint32_t n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
+    uint32_t dy_at;                  /* place in its buffer, in floats */
+    uint32_t begin, n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
 } weights_run;
 
 /* Blocks per work-item: many share what they load, but leave fewer work-items to the device's units. Measured in
@@ -330,8 +338,8 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     tas_status status = program_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
     launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at));
-    const launch_arg more[] = {A_U32(w->granule), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
-                               A_U32(r->pitch),   A_U32(count), A_U32(lines),    A_U32(across)};
+    const launch_arg more[] = {A_U32(w->granule), A_U32(r->begin), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
+                               A_U32(r->pitch),   A_U32(count),    A_U32(lines), A_U32(across)};
     add_geometry(&args, a);
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) launch_add(&args, more[i]);
     launch_range range = launch_line(1, block_count(all, count));
@@ -355,21 +363,35 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
     return launch_kernel(device, kernel, range, &args);
 }
 
+/* Granules of one example each, which the panels already have in the lanes. */
+static tas_status run_in_place(tas_device *device, const op_args *a, const weights_way *w, uint32_t count, const mem *m)
+{
+    const uint64_t bytes = w->vec == 16 ? UINT64_MAX : FAR_MOST;
+    const uint32_t most = w->vec * (uint32_t)at_most(device, block_count(count, w->vec), pass_bytes(w), bytes);
+    tas_status status = TAS_OK;
+    for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
+        end = count - begin < most ? count : begin + most;
+        const weights_run run = {false, &m[0], &m[1], 0, begin, end, a->first, op_panel_width(a)};
+        status = run_weights(device, a, w, &run, m);
+    }
+    return status;
+}
+
 /* `count` whole granules from example r on, side by side. */
 static tas_status run_abreast(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                               const mem *m, const mem *scratch)
 {
     const uint32_t number = (a->first + r) / w->granule;
-    if (w->granule == 1) /* r is 0, and the panels already have them in the lanes */
-        return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_panel_width(a)}, m);
-    const uint32_t most = w->vec * (uint32_t)at_most(device, block_count(count, w->vec), pass_bytes(w));
+    const uint64_t passes = at_most(device, block_count(count, w->vec), pass_bytes(w), packed_most(device));
+    const uint32_t most = w->vec * (uint32_t)passes;
     tas_status status = TAS_OK;
+    if (w->granule == 1) return run_in_place(device, a, w, count, m);
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
         const uint32_t dy_at = (uint32_t)(block_count(some, w->vec) * w->vec * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
-        const weights_run run = {false, scratch, scratch, dy_at, some, number + done, w->vec};
+        const weights_run run = {false, scratch, scratch, dy_at, 0, some, number + done, w->vec};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -406,7 +428,7 @@ static tas_status run_spread(tas_device *device, const op_args *a, const weights
         some = end - r < most ? end - r : most;
         const uint32_t dy_at = (uint32_t)(some * w->x);
         status = pack_spread(device, a, w, r, some, dy_at, m, scratch);
-        const weights_run run = {true, scratch, scratch, dy_at, some, a->first + r, 1};
+        const weights_run run = {true, scratch, scratch, dy_at, 0, some, a->first + r, 1};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
