@@ -3,6 +3,8 @@
 
 #include "support.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@ enum { DEVICES = 8 };
 static tas_context *contexts[DEVICES];
 static tas_device *devices[DEVICES];
 static tas_ranks *ranks;
+static uint64_t budgets[DEVICES]; /* of each rank; 0: the default */
 
 /* `count` reference devices in all, of which one is the suite's own. */
 static void open_ranks(uint32_t count)
@@ -20,6 +23,7 @@ static void open_ranks(uint32_t count)
         ck_assert_int_eq(tas_device_open(contexts[i], "reference", TAS_ARITH_EXACT, &devices[i]), TAS_OK);
     }
     if (count > 1) expect_ok(tas_ranks_open_devices(context, devices, count - 1, &ranks));
+    for (uint32_t r = 1; r < count; r++) tas_ranks_set_budget(ranks, r, budgets[r]);
 }
 
 static void close_ranks(uint32_t count)
@@ -146,20 +150,90 @@ START_TEST(optimizers)
 }
 END_TEST
 
-/* Whatever the shards, the ranks, the tiles and the settings. */
+/* Any network --------------------------------------------------------------------------------------------------------
+ */
+
+enum { TEXT = 1024 };
+
+static void add(char text[TEXT], const char *format, ...)
+{
+    const size_t length = strlen(text);
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text + length, TEXT - length, format, list);
+    va_end(list);
+}
+
+/* Normalization over the batch needs two examples in each batch: *least. Groups must divide batches, so that there are
+ * none. */
+static void add_block(char text[TEXT], bool planes, uint32_t *least)
+{
+    static const char *const acts[] = {"relu", "tanh", "sigmoid", "gelu", "leaky 0.1"};
+    if (planes)
+        add(text, "conv2d %u 3 padding 1\n", 1 + random_below(6));
+    else
+        add(text, "dense %u\n", 2 + random_below(20));
+    const uint32_t norm = random_below(4);
+    if (norm == 0) *least = 2;
+    if (norm < 2) add(text, norm ? "layer_norm\n" : "batch_norm\n");
+    add(text, "%s\n", acts[random_below(5)]);
+    if (random_below(2)) add(text, "dropout 0.%u\n", 1 + random_below(6));
+}
+
+static void draw_network(char text[TEXT], uint32_t *least)
+{
+    const bool planes = random_below(3) == 0;
+    *text = 0;
+    *least = 1;
+    add(text, planes ? "input 1x2x3\n" : "input 6\n");
+    if (planes) add_block(text, true, least);
+    if (planes && random_below(2)) add_block(text, true, least);
+    if (planes) add(text, "flatten\n");
+    for (uint32_t k = random_below(3); k--;) add_block(text, false, least);
+    add(text, "dense 4\nloss softmax\n");
+}
+
+/* What a device needs; a rank, which stores its gradient, may need a little more. */
+static uint64_t find_budget(const char *text, tas_train_options options)
+{
+    tas_network *network;
+    tas_model *model;
+    expect_ok(tas_network_parse(context, text, "the test", &network));
+    expect_ok(tas_model_open(device, network, 3, &model));
+    options.budget = 1;
+    expect(tas_train(model, sample, &options, NULL), TAS_NO_MEMORY, "budget", "");
+    const uint64_t budget = smallest_budget() * 5 / 4;
+    tas_model_close(&model);
+    tas_network_close(&network);
+    return budget;
+}
+
+static tas_train_options draw_options(uint32_t least)
+{
+    tas_train_options options = sample_options(least + random_below(COUNT - least), 1 + random_below(12));
+    tas_train_options_choose(&options, (tas_optimizer)random_below(TAS_LAMB + 1));
+    options.shards = 2u << random_below(random_below(8) ? 4 : 12);
+    options.clip = random_below(2) ? 0.5f : 0;
+    options.weight_decay = random_below(2) ? 0.01f : 0;
+    options.drop_last = COUNT % options.batch && COUNT % options.batch < least ? 1 : (int)random_below(2);
+    return options;
+}
+
+/* Whatever the network, the shards, the ranks, the tiles, each rank's budget and the settings: the same bits. */
 START_TEST(any)
 {
+    char text[TEXT];
+    uint32_t least;
     random_seed(test_seed() + (uint64_t)_i);
-    tas_train_options options = sample_options(1 + random_below(COUNT), 1 + random_below(8));
-    const uint32_t shards = 2u << random_below(4), most = shards < DEVICES ? shards : DEVICES;
-    const char *text = texts[random_below(TEXTS)];
-    tas_train_options_choose(&options, (tas_optimizer)random_below(TAS_LAMB + 1));
-    if (options.batch < 4) options.batch = 4; /* batch normalization needs two examples in each batch */
-    options.drop_last = 1;
-    options.shards = shards;
-    options.clip = random_below(2) ? 0.5f : 0;
+    draw_network(text, &least);
+    tas_train_options options = draw_options(least);
+    const uint32_t most = options.shards < DEVICES ? options.shards : DEVICES;
+    const uint64_t budget = find_budget(text, options);
     const outcome alone = train(1, text, options);
+    for (uint32_t r = 1; r < DEVICES; r++) budgets[r] = random_below(2) ? budget + random_below(4) * budget / 3 : 0;
+    options.budget = random_below(2) ? budget + random_below(4) * budget / 3 : 0;
     options.tile = random_below(2) ? 1 + random_below(options.batch) : 0;
+    options.keep_on_host = (int)random_below(2);
     expect_same(train(2 + random_below(most - 1), text, options), alone);
 }
 END_TEST
@@ -196,7 +270,7 @@ int main(void)
     tcase_add_test(tc, late_device);
     tcase_add_test(tc, shards_are_sums_of_the_batch);
     tcase_add_test(tc, optimizers);
-    tcase_add_loop_test(tc, any, 0, 30);
+    tcase_add_loop_test(tc, any, 0, getenv("TASSELLO_RANKS") ? 1000 : 50);
     tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);
     return support_run(suite);

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """--shards of train, plan and sweep."""
+import json
+import random
 import re
 import sys
 
 from checks import forecast, POCL
-from common import case, expect, main, one_object, POCL_ICD
+from common import below_layer, case, expect, main, one_object, POCL_ICD
 
 NORMED = "input 1x8x8\nconv2d 4 3\nbatch_norm\nrelu\ndropout 0.25\nglobal_avg_pool\ndense 4\n"
 
@@ -84,6 +86,80 @@ def _(t):
     text = t.run(*command, "--shards", "4").out
     expect("--shards 4" in text or "tassello train" not in text, text)
     t.run(*command, status=2).says("belongs to another sweep: there 'shards 4'")
+
+
+RUN = ("--device", "reference", "--batch", "50", "--shards", "8", "--epochs", "2")
+
+
+@case("shards: the noise scale is that of any tile and number of ranks, and measuring it changes no bit")
+def _(t):
+    for net in (t.net, net_of(t)):
+        plain = t.run("train", net, t.data, *RUN).digest()
+        noise = []
+        for more in ((), ("--tile", "1"), ("--tile", "3", "--keep-on-host"), ("--device", "reference,reference")):
+            told = one_object(t.run("train", net, t.data, *RUN, "--noise", "--json", *more))
+            expect(told["weights_sha256"] == plain, f"{more}: another digest")
+            noise.append(told["noise"])
+        expect(all(n == noise[0] for n in noise), f"{noise}")
+
+
+@case("shards: batches that grow, by a schedule, by themselves and as seesaw, have one digest on any rank")
+def _(t):
+    ways = (("--batch-schedule", "5,4:13,9:50"), ("--batch", "grow", "--batch-least", "4", "--lr", "0.01"),
+            ("--batch", "10", "--schedule", "seesaw", "--decay-steps", "40"))
+    run = ("--device", "reference", "--shards", "8", "--epochs", "8")
+    for net in (t.net, net_of(t)):
+        for way in ways:
+            one = t.run("train", net, t.data, *run, *way).digest()
+            for more in (("--tile", "2"), ("--device", "reference,reference"),
+                         ("--device", "reference,reference,reference", "--tile", "1")):
+                found = t.run("train", net, t.data, *run, *way, *more)
+                expect(found.digest() == one, f"{way} {more}: another digest", found)
+
+
+@case("shards: traces of other tiles and ranks are equal, and bisect finds the bits of other shards")
+def _(t):
+    net, place = net_of(t), t.place()
+    def trace(name, *more):
+        t.run("train", net, t.data, *RUN[:-2], "--steps", "6", "--trace", place / name, *more)
+        return place / name
+    one = trace("one")
+    for more in (("--tile", "1"), ("--tile", "3", "--keep-on-host"), ("--device", "reference,reference")):
+        found = t.run("bisect", one, trace("other", *more))
+        expect("equal        all 6 steps that both have" in found.out, f"{more}", found)
+    found = t.run("bisect", one, trace("four", "--shards", "4"), status=None)
+    expect(found.status and "equal        all" not in found.out, "other shards are not told apart", found)
+
+
+@case("shards: an audited run has the same bits, and nothing in it is different", needs="pocl")
+def _(t):
+    run = ("train", net_of(t), t.data, *RUN[:-2], "--steps", "3")
+    plain = t.run(*run).digest()
+    for more in (("--tile", "3"), ("--device", "pocl,reference")):
+        told = one_object(t.run(*run, "--device", "pocl", "--audit=100%", "--json", *more, env=POCL))
+        expect(told["weights_sha256"] == plain, f"{more}: another digest")
+        expect(told["audit"]["steps"] and not told["audit"]["different"], f"{told['audit']}")
+
+
+@case("shards: a device that refuses memory or fails leads to the same bits", needs="pocl")
+def _(t):
+    layer = below_layer(t)
+    words = ("train", net_of(t), t.data, *RUN[:-2], "--steps", "6", "--optimizer", "adam")
+    plain = t.run(*words).digest()
+    log = t.place() / "log"
+    for _ in range(2):  # the first one tests kernels
+        t.run(*words, "--device", "pocl", env={**layer, "TASSELLO_FAULT_LOG": str(log)})
+    calls = json.loads(log.read_text().splitlines()[-1])["calls"]
+    draw, notes = random.Random(5), 0
+    for call, codes in (("clEnqueueNDRangeKernel", (-5, -36)), ("clEnqueueReadBuffer", (-5, -36)),
+                        ("clEnqueueWriteBuffer", (-4,)), ("clCreateBuffer", (-4,))):
+        for code in codes:
+            nth = draw.randint(calls[call] // 2 if call != "clCreateBuffer" else 2, calls[call])
+            rule = f"call={call};nth={nth};times=1;code={code}"
+            found = t.run(*words, "--device", "pocl", env={**layer, "TASSELLO_FAULT": rule})
+            expect(found.digest() == plain, f"{rule}: another digest", found)
+            notes += "tassello: note:" in found.err
+    expect(notes, "nothing was noted")
 
 
 if __name__ == "__main__":
