@@ -139,6 +139,10 @@ _Noreturn void cli_no_memory(void)
     exit(EXIT_FAILED);
 }
 
+static bool at_once;
+
+void cli_exit_at_once(void) { at_once = true; }
+
 void cli_exit(int status)
 {
     const bool failed = ferror(stdout);
@@ -150,6 +154,7 @@ void cli_exit(int status)
         fputs("tassello: no memory for all of the JSON\n", stderr);
         status = EXIT_FAILED;
     }
+    if (at_once) _exit(status);
     exit(status);
 }
 

@@ -212,6 +212,9 @@ void cli_close(cli_state *cli);
 /* Ends the program. Status 0 becomes 1 if stdout could not be written, which is reported. */
 _Noreturn void cli_exit(int status);
 
+/* The process will end without what exit() does, as a driver hangs. */
+void cli_exit_at_once(void);
+
 /* Ends the program with a message, where nothing is lost by it. */
 _Noreturn void cli_no_memory(void);
 

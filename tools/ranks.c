@@ -152,7 +152,7 @@ void ranks_end(command_ranks *r)
 {
     if (r->ranks && !r->joined && !r->others) tas_ranks_fail(r->ranks, "could not begin");
     r->cli->rank = NULL;
-    tas_ranks_close(&r->ranks);
+    if (tas_ranks_close(&r->ranks)) cli_exit_at_once();
     for (int i = 0; i < r->others; i++) {
         tas_device_close(&r->devices[i]);
         cli_close(&r->states[i]);

@@ -24,6 +24,10 @@ tas_status tas_context_open(tas_context **out)
 void tas_context_close(tas_context **context)
 {
     if (!context || !*context) return;
+    if ((*context)->hangs) {
+        *context = NULL;
+        return;
+    }
     freelocale((*context)->c_locale);
     free(*context);
     *context = NULL;

@@ -136,6 +136,10 @@ uint64_t device_limit(tas_device *device, uint64_t usual, uint64_t small)
 void device_close(tas_device **device)
 {
     if (!device || !*device) return;
+    if ((*device)->hangs) {
+        *device = NULL;
+        return;
+    }
     profile_close(*device);
     if ((*device)->tester.close) (*device)->tester.close((*device)->tester.self);
     if ((*device)->tuning.close) (*device)->tuning.close((*device)->tuning.self);

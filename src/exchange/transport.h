@@ -37,7 +37,9 @@ typedef struct transport_kind {
     const char *(*why)(void *self);
     /* Lets all ranks know that this one fails. Only the first reason counts. */
     void (*fail)(void *self, const char *why);
-    /* The host and the process of this rank. */
+    /* Adds the device to the name of this rank, for what it says of itself from then on. */
+    void (*name_device)(void *self, const char *device);
+    /* The host and the process of this rank, and its device. */
     void (*describe)(void *self, char name[TRANSPORT_NAME]);
     /* Ends. All ranks do so together if all is good; else what is left of them is ended after a moment. */
     void (*close)(void *self);
@@ -50,7 +52,7 @@ typedef struct transport {
     uint64_t messages, bytes; /* sent */
 } transport;
 
-enum { TRANSPORT_VERSION = 1 };
+enum { TRANSPORT_VERSION = 2 };
 enum { TRANSPORT_SILENCE = 5 /* seconds without a sign of life after which a process is taken for dead */ };
 
 /* Runs messages, of which those that are received are begun first, and waits for all. False if one cannot be. */

@@ -28,7 +28,7 @@ typedef struct processes {
     pthread_t watch;
     MPI_Comm comm;
     int rank, count;
-    char (*names)[TRANSPORT_NAME];
+    char host[64], (*names)[TRANSPORT_NAME];
     double deadline; /* of what this rank computes; 0: none */
     double seen;     /* when the rank before gave its last sign of life */
     bool failed, ends;
@@ -92,6 +92,15 @@ static void mpi_limit(void *self, double seconds)
     processes *p = self;
     pthread_mutex_lock(&p->mutex);
     p->deadline = seconds > 0 ? seconds_now() + seconds : 0;
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void mpi_name_device(void *self, const char *device)
+{
+    processes *p = self;
+    char *name = p->names[p->rank];
+    pthread_mutex_lock(&p->mutex);
+    snprintf(name, TRANSPORT_NAME, "%.48s, process %ld, %.48s", p->host, (long)getpid(), device);
     pthread_mutex_unlock(&p->mutex);
 }
 
@@ -288,15 +297,16 @@ static const transport_kind mpi_kind = {
     .good = mpi_good,
     .why = mpi_why,
     .fail = mpi_fail,
+    .name_device = mpi_name_device,
     .describe = mpi_describe,
     .close = mpi_close,
 };
 
 static bool begin(processes *p)
 {
-    char own[TRANSPORT_NAME] = "", host[64] = "";
-    gethostname(host, sizeof host - 1);
-    snprintf(own, sizeof own, "%s, process %ld", host, (long)getpid());
+    char own[TRANSPORT_NAME] = "";
+    gethostname(p->host, sizeof p->host - 1);
+    snprintf(own, sizeof own, "%s, process %ld", p->host, (long)getpid());
     if (MPI_Comm_dup(MPI_COMM_WORLD, &p->comm)) return false;
     MPI_Comm_set_errhandler(p->comm, MPI_ERRORS_RETURN);
     MPI_Comm_rank(p->comm, &p->rank);

@@ -30,6 +30,7 @@ typedef struct hub {
     queue *queues;    /* from rank a to rank b: [a * count + b] */
     double *deadline; /* of each rank's computation; 0: none */
     bool *stopped;    /* for each rank */
+    char (*names)[TRANSPORT_NAME];
     char why[TRANSPORT_WHY];
 } hub;
 
@@ -41,7 +42,7 @@ typedef struct place {
 /* The first reason counts. */
 static void stop(hub *h, uint32_t rank, const char *why)
 {
-    if (!*h->why) snprintf(h->why, sizeof h->why, "device %u of %u: %.400s", rank + 1, h->count, why);
+    if (!*h->why) snprintf(h->why, sizeof h->why, "%s: %.380s", h->names[rank], why);
     h->stopped[rank] = true;
     h->deadline[rank] = 0;
     pthread_cond_broadcast(&h->changed);
@@ -143,9 +144,23 @@ static bool threads_good(void *self)
 
 static const char *threads_why(void *self) { return ((place *)self)->hub->why; }
 
+static void name_rank(hub *h, uint32_t rank, const char *device)
+{
+    snprintf(h->names[rank], TRANSPORT_NAME, "device %u of %u%s%.64s", rank + 1, h->count, *device ? ", " : "", device);
+}
+
+static void threads_name_device(void *self, const char *device)
+{
+    place *p = self;
+    pthread_mutex_lock(&p->hub->mutex);
+    name_rank(p->hub, p->rank, device);
+    pthread_mutex_unlock(&p->hub->mutex);
+}
+
 static void threads_describe(void *self, char name[TRANSPORT_NAME])
 {
-    snprintf(name, TRANSPORT_NAME, "device %u of %u", ((place *)self)->rank + 1, ((place *)self)->hub->count);
+    const place *p = self;
+    memcpy(name, p->hub->names[p->rank], TRANSPORT_NAME);
 }
 
 static void free_hub(hub *h)
@@ -160,6 +175,7 @@ static void free_hub(hub *h)
     free(h->queues);
     free(h->deadline);
     free(h->stopped);
+    free(h->names);
     free(h);
 }
 
@@ -185,6 +201,7 @@ static const transport_kind threads_kind = {
     .good = threads_good,
     .why = threads_why,
     .fail = threads_fail,
+    .name_device = threads_name_device,
     .describe = threads_describe,
     .close = threads_close,
 };
@@ -199,7 +216,9 @@ bool transport_open_threads(uint32_t count, transport *out)
     h->queues = calloc((size_t)count * count, sizeof *h->queues);
     h->deadline = calloc(count, sizeof *h->deadline);
     h->stopped = calloc(count, sizeof *h->stopped);
-    bool done = h->queues && h->deadline && h->stopped;
+    h->names = calloc(count, sizeof *h->names);
+    bool done = h->queues && h->deadline && h->stopped && h->names;
+    for (uint32_t r = 0; r < count && done; r++) name_rank(h, r, "");
     for (uint32_t r = 0; r < count && done; r++) {
         place *p = malloc(sizeof *p);
         done = p != NULL;

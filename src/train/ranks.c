@@ -434,13 +434,18 @@ void ranks_close_run(tas_run *run)
 
 enum { JOIN_SECONDS = 10 };
 
-/* The threads of devices end by themselves, but for one that hangs in a driver. True if it has ended. */
-static bool join(ranks_worker *worker)
+/* The threads of devices end by themselves, but for one that hangs in a driver: its memory, its device and its context
+ * stay. True if it has ended. */
+static bool join(tas_ranks *ranks, ranks_worker *worker)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += JOIN_SECONDS;
-    return !pthread_timedjoin_np(worker->thread, NULL, &until);
+    worker->hangs = pthread_timedjoin_np(worker->thread, NULL, &until) != 0;
+    worker->device->hangs |= worker->hangs;
+    worker->device->context->hangs |= worker->hangs;
+    ranks->hanging += worker->hangs;
+    return !worker->hangs;
 }
 
 /* The devices that can go on come first; gives how many. What the others have is lost to this process. */
@@ -449,9 +454,8 @@ static uint32_t end_workers(tas_ranks *ranks, tas_run **runs, tas_device **devic
     uint32_t good = 0;
     for (uint32_t i = 0; i < ranks->worker_count; i++) {
         tas_ranks *own = ranks->workers[i].ranks;
-        const bool ended = join(&ranks->workers[i]);
+        const bool ended = join(ranks, &ranks->workers[i]);
         runs[i] = own->run && own->run->ranked && own->run->ranked->open ? own->run : NULL;
-        ranks->workers[i].hangs = !ended;
         if (ended && own->result == TAS_RANK_FAILED) devices[good++] = ranks->workers[i].device;
     }
     return good;
@@ -508,19 +512,21 @@ bool ranks_rescue(tas_run *run, tas_status *status)
 
 /* The end --------------------------------------------------------------------------------------------------------- */
 
-void tas_ranks_close(tas_ranks **of)
+int tas_ranks_close(tas_ranks **of)
 {
     tas_ranks *ranks = of ? *of : NULL;
-    if (!ranks) return;
+    if (!ranks) return 0;
     *of = NULL;
     if (ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_LEAVE, NULL, 0);
     if (ranks->local) tas_ranks_fail(ranks, "ends");
-    for (uint32_t i = 0; i < ranks->worker_count; i++) ranks->workers[i].hangs = !join(&ranks->workers[i]);
+    for (uint32_t i = 0; i < ranks->worker_count; i++) join(ranks, &ranks->workers[i]);
     free_workers(ranks);
     ranks->transport.kind->close(ranks->transport.self);
     ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
     free(ranks->workers);
+    const int hanging = (int)ranks->hanging;
     free(ranks->limits);
     free(ranks);
+    return hanging;
 }

@@ -69,7 +69,7 @@ typedef struct ranks_worker {
     pthread_t thread;
     tas_device *device;
     struct tas_ranks *ranks; /* its own */
-    bool hangs;              /* its thread has not ended */
+    bool hangs;              /* in its driver: its thread has not ended */
 } ranks_worker;
 
 /* Bytes that a further device of this process may use; 0: as by default. */
@@ -89,6 +89,7 @@ struct tas_ranks {
     tas_ranks_traffic done; /* of runs that are closed */
     ranks_worker *workers;
     uint32_t worker_count;
+    uint32_t hanging;    /* workers, also of those that were left out of a run */
     ranks_limit *limits; /* of as many devices as there were at first */
     struct {
         const tas_data *of;

@@ -289,6 +289,7 @@ tas_status tas_ranks_serve(tas_ranks *ranks, tas_device *device, const tas_data 
     if (ranks_lead(ranks)) return fail(ranks->context, TAS_BAD_ARGUMENT, "rank 0 leads: it does not serve");
     entry_begin(ranks->context, &saved);
     ranks->device = device;
+    if (device) ranks->transport.kind->name_device(ranks->transport.self, device->info.id);
     ranks->sets = sets;
     ranks->set_count = count;
     const tas_status status = serve(ranks);
@@ -302,6 +303,7 @@ void *ranks_serve_thread(void *self)
     entry_state saved;
     tas_ranks *ranks = self;
     entry_begin(ranks->context, &saved);
+    ranks->transport.kind->name_device(ranks->transport.self, ranks->device->info.id);
     ranks->result = serve(ranks);
     ranks->transport.kind->close(ranks->transport.self);
     entry_end(&saved);

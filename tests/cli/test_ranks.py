@@ -139,6 +139,48 @@ def _(t):
     expect(gone, "no device was left out")
 
 
+def fault_at(t, env, log, settings, call, share):
+    """A rule for a call at that share of the calls of a run."""
+    for _ in range(2):  # the first one tests kernels
+        t.run(*settings, env={**env, "TASSELLO_FAULT_LOG": str(log)})
+    calls = json.loads(log.read_text().splitlines()[-1])["calls"][call]
+    return f"call={call};nth={int(calls * share)};times=0"
+
+
+@case("a run goes on without a device that hangs, and the process ends", needs="pocl")
+def _(t):
+    layer = Path(t.program).parent.parent / "tests/libfault_layer.so"
+    if not layer.exists():
+        raise Skip("no fault layer")
+    settings = words(t, "--batch", "25", "--epochs", "6", "--device", "reference,pocl")
+    alone = t.run(*settings[:-1], "reference")
+    env = {**POCL, "OPENCL_LAYERS": str(layer)}
+    rule = fault_at(t, env, t.root / "log of hangs", settings, "clEnqueueReadBuffer", 0.7)
+    found = t.run(*settings, env={**env, "TASSELLO_FAULT": f"{rule};pause=600000"}, timeout=120)
+    expect(found.digest() == alone.digest(), "another digest", found)
+    found.says("device 2 of 2, pocl: hangs", "the run goes on without it")
+
+
+@case("under MPI a device that fails or hangs ends the job, and the message names it", needs="pocl")
+def _(t):
+    layer = Path(t.program).parent.parent / "tests/libfault_layer.so"
+    if not layer.exists():
+        raise Skip("no fault layer")
+    settings = words(t, "--batch", "25", "--epochs", "6", "--device", "pocl")
+    env = {**POCL, "OPENCL_LAYERS": str(layer)}
+    rule = fault_at(t, env, t.root / "log of failures", settings, "clEnqueueReadBuffer", 0.3)
+    head = launcher(t, "openmpi")
+    other = [t.program, *map(str, settings[:-1]), "reference"]
+    for more, what in (("code=-36", "CL_INVALID_COMMAND_QUEUE"), ("pause=600000", "hangs")):
+        broken = ["env", f"TASSELLO_FAULT={rule};{more}", *[f"{k}={v}" for k, v in env.items()], t.program,
+                  *map(str, settings)]
+        command = [*head, "-n", "2", *other, ":", "-n", "1", *broken]
+        found = finish(subprocess.Popen(command, env=t.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, start_new_session=True), command)
+        expect(found.status, "status 0", found)
+        found.says("rank 2 (", "pocl", what)
+
+
 @case("each rank has a budget of its own")
 def _(t):
     settings = ("--batch", "25", "--epochs", "2", "--device", "reference")
