@@ -351,9 +351,11 @@ static tas_status compute(tas_run *run, const run_step *step)
     tas_status status = step_gradient(&run->w, &batch, NULL);
     if (!status) status = read_losses(run, &batch);
     if (!status) status = sum_buckets(run, seats_used(run, step));
+    if (!status) status = feed_settle(&run->w);
+    /* The last exchange, of which all wait for all: after it no device can fail before all slices are updated. */
     if (!status) status = watch(run, step);
     end_reads(run);
-    return status ? status : feed_settle(&run->w);
+    return status;
 }
 
 /* The device has failed: it gets what the last step left, and the order of the epoch. */
