@@ -250,13 +250,21 @@ static cl_int CL_API_CALL build_program(cl_program program, cl_uint count, const
     return answer ? answer : next.clBuildProgram(program, count, devices, options, notify, user);
 }
 
+/* Without its place among programs that are built as one: "u0_". */
+static const char *own_name(const char *name)
+{
+    const char *at = name + 1;
+    while (*at >= '0' && *at <= '9') at++;
+    return *name == 'u' && at > name + 1 && *at == '_' ? at + 1 : name;
+}
+
 /* The kernel is made first, so that a rule can ask for its name. */
 static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name, cl_int *error)
 {
     bool skip;
     cl_kernel kernel = next.clCreateKernel(program, name, error);
     if (!kernel) return NULL;
-    fault_created_kernel(kernel, name, program);
+    fault_created_kernel(kernel, own_name(name), program);
     const cl_int answer = fault_judge(&(request){.call = CALL_clCreateKernel, .of = program, .kernel = kernel}, &skip);
     if (!answer) return kernel;
     release_Kernel(kernel);
