@@ -91,6 +91,7 @@ INLINE offset read_offset(const offsets *from)
 typedef struct loads {
     float left[LEFT_LOADS], right[RIGHT_LOADS];
     bool is[RIGHT_LOADS]; // it is in the plane
+    bool counts;          // the step is one of the chain; of sums over examples
 } loads;
 
 // Loads the value at the sum of two offsets into planes of H x W, if it is inside.
@@ -329,6 +330,7 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
 typedef struct examples {
     const __global float *dy, *x;
     uint C, H, W, O, OH, OW, SY, SX, from, outputs;
+    uint one; // the load of the item that is 1: of the column of the biases
 } examples;
 
 // Loads a step of positions; p is that of the item's, which counts if `is`.
@@ -337,20 +339,23 @@ INLINE void load_positions(loads *v, const examples e, const offsets *tap, tripl
     uint y0 = p.y * e.SY, x0 = p.x * e.SX, row = work_group_id(1) * BLOCK_ROWS + ITEM / STEP;
     uint at = is ? (p.c * e.O + e.from) * e.OH * e.OW + p.y * e.OW + p.x : 0;
     offset start = {is ? y0 : FAR, x0, (p.c * e.C * e.H + y0) * e.W + x0};
+    v->counts = is;
     UNROLL for (uint j = 0; j < LEFT_LOADS; j++) v->left[j] =
         e.dy[at + min(row + j * (ITEMS / STEP), e.outputs - 1) * e.OH * e.OW];
     UNROLL for (uint j = 0; j < RIGHT_LOADS; j++)
         load_right(v, j, e.x, start, read_offset(tap + ITEM / STEP + j * (ITEMS / STEP)), e.H, e.W);
 }
 
-INLINE void keep_positions(left_side *a, right_side *b, const loads *v)
+INLINE void keep_positions(left_side *a, right_side *b, const loads *v, const examples e)
 {
     keep_left(a, v);
-    UNROLL for (uint j = 0; j < RIGHT_LOADS; j++) b[ITEM % STEP][ITEM / STEP + j * (ITEMS / STEP)] = right_of(v, j);
+    UNROLL for (uint j = 0; j < RIGHT_LOADS; j++) b[ITEM % STEP][ITEM / STEP + j * (ITEMS / STEP)] =
+        j == e.one && v->counts ? 1.0f : right_of(v, j);
 }
 
-// c(r, q) = s[row K + column] of `rows` rows, or 0 without s.
-INLINE void set_sums(float c[ROWS][COLS], const __global float *s, uint rows, uint K)
+// c(r, q) = s[row K + column] of `rows` rows, and in the column of the biases bias[row]; or 0 without s.
+INLINE void set_sums(float c[ROWS][COLS], const __global float *s, const __global float *bias, uint rows, uint K,
+                     uint ones)
 {
     UNROLL for (uint r = 0; r < ROWS; r++) { UNROLL for (uint q = 0; q < COLS; q++) c[r][q] = 0.0f; }
     if (s) {
@@ -360,6 +365,7 @@ INLINE void set_sums(float c[ROWS][COLS], const __global float *s, uint rows, ui
             {
                 if (ROW(r) < rows && COL(q) < K) // not clamped: others may write there
                     c[r][q] = s[ROW(r) * K + COL(q)];
+                if (ROW(r) < rows && COL(q) == ones) c[r][q] = bias[ROW(r)];
             }
         }
     }
@@ -374,7 +380,7 @@ INLINE bool add_positions(float c[ROWS][COLS], left_side (*a)[STEP], right_side 
     triple p = split(run.x + ITEM % STEP, e.OH, e.OW), by = split(STEP, e.OH, e.OW);
     loads v;
     load_positions(&v, e, tap, p, run.x + ITEM % STEP < run.y);
-    keep_positions(a[0], b[0], &v);
+    keep_positions(a[0], b[0], &v, e);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint step = run.x; step < run.y;) {
         most = find_most(most, &v);
@@ -383,18 +389,20 @@ INLINE bool add_positions(float c[ROWS][COLS], left_side (*a)[STEP], right_side 
         load_positions(&v, e, tap, p, step + ITEM % STEP < run.y);
         multiply_steps(c, a[now], b[now], guarded);
         now ^= 1;
-        keep_positions(a[now], b[now], &v);
+        keep_positions(a[now], b[now], &v, e);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     return !guarded && is_wild(most, wild);
 }
 
-/* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first continues from `partial` if `begun`
- * is set.
- * Work-groups: ceil(C/G KH KW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G granules of the pass. */
+/* The sums over the granules of a pass, raw: (O, C/G, KH, KW) of a granule are `stride` behind those of the one before
+ * it. The first continues from `partial` if `begun` is set. If `biased` is set, a tap that always reaches a 1 stands
+ * for the biases: fma(dy, 1, c) is c + dy. Their sums of a granule are at bias_at + granule stride of bias_to.
+ * Work-groups: ceil((C/G KH KW + biased) / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G granules of the pass. */
 KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
                              const __global float *partial /* as w */, __global float *to, uint N, WINDOW, uint from,
-                             uint within, uint granule, uint begun, uint depth)
+                             uint within, uint granule, uint begun, const __global float *bias_partial /* (O) */,
+                             __global float *bias_to, uint biased, uint bias_at, uint stride, uint depth)
 {
     SIDES(a, b);
     __local uint4 tap[BLOCK_COLS];
@@ -403,6 +411,8 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
     uint outputs = O / G, channels = C / G, K = channels * KH * KW, column = work_group_id(0) * BLOCK_COLS;
     uint2 run = find_granule(r0, N, from, within, granule) * OH * OW;
     const __global float *before = begun && r0 == 0 ? partial + group * outputs * K : 0;
+    const __global float *bias = bias_partial + group * outputs;
+    const uint ones = biased ? K : UINT_MAX, loaded = ones - column - ITEM / STEP;
     float c[ROWS][COLS];
     if (ITEM < BLOCK_COLS) {
         triple t = split(column + ITEM, KH, KW);
@@ -412,18 +422,21 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
     }
     if (ITEM == 0) wild = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
-    const examples e = {dy, x, C, H, W, O, OH, OW, SY, SX, group * outputs, outputs};
-    set_sums(c, before, outputs, K);
+    const uint one = biased && loaded % (ITEMS / STEP) == 0 ? loaded / (ITEMS / STEP) : UINT_MAX;
+    const examples e = {dy, x, C, H, W, O, OH, OW, SY, SX, group * outputs, outputs, one};
+    set_sums(c, before, bias, outputs, K, ones);
     if (add_positions(c, a, b, tap, &wild, e, run, false)) {
-        set_sums(c, before, outputs, K);
+        set_sums(c, before, bias, outputs, K, ones);
         add_positions(c, a, b, tap, &wild, e, run, true);
     }
     UNROLL for (uint r = 0; r < ROWS; r++)
     {
         UNROLL for (uint q = 0; q < COLS; q++)
         {
-            if (ROW(r) < outputs && COL(q) < K) // llvmpipe's chain from +0 is -0 if each product is -0
-                to[(size_t)(r0 * O + group * outputs + ROW(r)) * K + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
+            float sum = c[r][q] == 0.0f ? 0.0f : c[r][q]; // llvmpipe's chain from +0 is -0 if each product is -0
+            if (ROW(r) < outputs && COL(q) < K) to[(size_t)r0 * stride + (group * outputs + ROW(r)) * K + COL(q)] = sum;
+            if (ROW(r) < outputs && COL(q) == ones)
+                bias_to[bias_at + (size_t)r0 * stride + group * outputs + ROW(r)] = sum;
         }
     }
 }

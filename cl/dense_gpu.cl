@@ -26,7 +26,10 @@ typedef struct operand {
     const __global float *s;
     bool along_k;
     uint row, t0, T;
+    uint one; // ITEM + j ITEMS, less ITEM and within a block, of an item's loads that are 1: of the biases; NONE: none
 } operand;
+
+#define NONE UINT_MAX
 
 // Where an item's load j belongs: step k and place t of a side with `block` places. Neighbors load neighbors.
 INLINE uint step_of(const operand from, uint j, const uint block)
@@ -42,7 +45,7 @@ INLINE uint side_of(const operand from, uint j, const uint block)
 }
 
 /* load_SIDE: v[j] = s(t, k0 + k), or of the last t and k. Nothing is computed from it: that would wait for the load.
- * keep_SIDE: to(k, t) = v[j], or 0 if k0 + k >= K. */
+ * keep_SIDE: to(k, t) = v[j], or 1 in the column of ones, or 0 if k0 + k >= K. */
 #define DEFINE_SIDE(SIDE, LOADS, BLOCK)                                                                                \
     INLINE void load_##SIDE(float v[LOADS], const operand from, uint k0, uint K)                                       \
     {                                                                                                                  \
@@ -57,7 +60,8 @@ INLINE uint side_of(const operand from, uint j, const uint block)
         UNROLL for (uint j = 0; j < LOADS; j++)                                                                        \
         {                                                                                                              \
             uint k = step_of(from, j, BLOCK);                                                                          \
-            to[k][side_of(from, j, BLOCK)] = k0 + k < K ? v[j] : 0.0f;                                                 \
+            float value = j * ITEMS % BLOCK == from.one ? 1.0f : v[j];                                                 \
+            to[k][side_of(from, j, BLOCK)] = k0 + k < K ? value : 0.0f;                                                \
         }                                                                                                              \
     }
 DEFINE_SIDE(left, LEFT_LOADS, BLOCK_ROWS)
@@ -123,8 +127,8 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
                      uint biased, float least)
 {
     SIDES(a, b);
-    const operand left = {x, true, I, work_group_id(1) * BLOCK_ROWS, N};
-    const operand right = {w, true, I, work_group_id(0) * BLOCK_COLS, O};
+    const operand left = {x, true, I, work_group_id(1) * BLOCK_ROWS, N, NONE};
+    const operand right = {w, true, I, work_group_id(0) * BLOCK_COLS, O, NONE};
     float c[ROWS][COLS];
     UNROLL for (uint q = 0; q < COLS; q++)
     {
@@ -140,23 +144,30 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
     SIDES(a, b);
-    const operand left = {dy, true, O, work_group_id(1) * BLOCK_ROWS, N};
-    const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I};
+    const operand left = {dy, true, O, work_group_id(1) * BLOCK_ROWS, N, NONE};
+    const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I, NONE};
     float c[ROWS][COLS];
     UNROLL for (uint r = 0; r < ROWS; r++) { UNROLL for (uint q = 0; q < COLS; q++) c[r][q] = 0.0f; }
     add_products(c, a, b, left, right, 0, O);
     store(c, dx, N, I, false, -INFINITY);
 }
 
-/* dW = dYt X: the sums over the granules of a pass, raw: to[granule][O][I]. The first continues from `partial` if
- * `begun` is set. Groups: ceil(I / BLOCK_COLS), ceil(O / BLOCK_ROWS), granules of the pass. */
+/* dW = dYt X: the sums over the granules of a pass, raw: (O, I) of a granule are `stride` behind those of the one
+ * before it. The first continues from `partial` if `begun` is set. If `biased` is set, the gradient of the biases is
+ * that of weights of an input I that is always 1: fma(dy, 1, c) is c + dy. Those of a granule are at bias_at + granule
+ * stride of bias_to. Groups: ceil((I + biased) / BLOCK_COLS), ceil(O / BLOCK_ROWS), granules of the pass. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
                               const __global float *partial /* (O, I) */, __global float *to, uint N, uint I, uint O,
-                              uint from, uint within, uint granule, uint begun)
+                              uint from, uint within, uint granule, uint begun,
+                              const __global float *bias_partial /* (O) */, __global float *bias_to, uint biased,
+                              uint bias_at, uint stride)
 {
     SIDES(a, b);
-    const operand left = {dy, false, O, work_group_id(1) * BLOCK_ROWS, O};
-    const operand right = {x, false, I, work_group_id(0) * BLOCK_COLS, I};
+    const uint ones = biased ? I : NONE;
+    const operand left = {dy, false, O, work_group_id(1) * BLOCK_ROWS, O, NONE};
+    const uint column = ones - work_group_id(0) * BLOCK_COLS; // within the block, or past it
+    const uint one = column < BLOCK_COLS ? (column + BLOCK_COLS - ITEM % BLOCK_COLS) % BLOCK_COLS : NONE;
+    const operand right = {x, false, I, work_group_id(0) * BLOCK_COLS, I, one};
     uint2 run = find_granule(work_group_id(2), N, from, within, granule);
     float c[ROWS][COLS];
     UNROLL for (uint r = 0; r < ROWS; r++)
@@ -170,9 +181,17 @@ KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __glo
             {
                 if (ROW(r) < O && COL(q) < I) // not clamped: `to` may be `partial`
                     c[r][q] = partial[(ulong)ROW(r) * I + COL(q)];
+                if (ROW(r) < O && COL(q) == ones) c[r][q] = bias_partial[ROW(r)];
             }
         }
     }
     add_products(c, a, b, left, right, run.x, run.y);
-    store(c, to + (ulong)(work_group_id(2) * O) * I, O, I, true, 0.0f);
+    store(c, to + (ulong)work_group_id(2) * stride, O, I, true, 0.0f);
+    UNROLL for (uint q = 0; q < COLS; q++)
+    {
+        UNROLL for (uint r = 0; r < ROWS; r++)
+        {
+            if (COL(q) == ones && ROW(r) < O) bias_to[bias_at + (ulong)work_group_id(2) * stride + ROW(r)] = c[r][q];
+        }
+    }
 }

@@ -86,30 +86,35 @@ LINE backward_bias(const __global float *dy, const __global float *partial /* (O
 }
 
 /* Adds the sums of a pass's `closed` granules, in order, to the total, or begins it with them if `fresh` is set. If
- * `left_open` is set, the sum of the granule after them is stored in `partial`. One work-item per sum. */
-LINE add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
-                  __global float *partial /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
+ * `left_open` is set, the sum of the granule after them is stored in `partial`. A granule has `all` sums: those of the
+ * weights, and then those of the biases. One work-item per sum. */
+LINE add_granules(const __global float *part /* (granules, stride) */, __global float *total /* (sums) */,
+                  __global float *partial /* (sums) */, __global float *bias_total, __global float *bias_partial,
+                  uint sums, uint all, uint stride, uint closed, uint fresh, uint left_open)
 {
     uint i = get_global_id(0);
-    if (i >= sums)
+    if (i >= all)
         return;
     uint r = 0;
     float sum = 0.0f;
+    part += i;
+    total = i < sums ? total + i : bias_total + (i - sums);
+    partial = i < sums ? partial + i : bias_partial + (i - sums);
     if (closed && fresh)
-        sum = part[(size_t)r++ * sums + i];
+        sum = part[(size_t)r++ * stride];
     else if (closed)
-        sum = total[i];
+        sum = *total;
     for (; r + AHEAD <= closed; r += AHEAD) {
         float next[AHEAD];
         UNROLL for (uint j = 0; j < AHEAD; j++)
-            next[j] = part[(size_t)(r + j) * sums + i];
+            next[j] = part[(size_t)(r + j) * stride];
         UNROLL for (uint j = 0; j < AHEAD; j++)
             sum = arith_chain(sum, next[j]);
     }
     for (; r < closed; r++)
-        sum = arith_chain(sum, part[(size_t)r * sums + i]);
+        sum = arith_chain(sum, part[(size_t)r * stride]);
     if (closed)
-        total[i] = sum;
+        *total = sum;
     if (left_open)
-        partial[i] = part[(size_t)closed * sums + i];
+        *partial = part[(size_t)closed * stride];
 }

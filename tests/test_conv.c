@@ -135,15 +135,15 @@ static bool sums_by_rule(const op_args *a, const float *x, const float *dy, sums
     return closed;
 }
 
-static void check_sums(const test_case *c)
+/* Of the weights or of the biases, from operand `at` on: the total, and then what is open. */
+static void check_sums_at(const test_case *c, bool bias, int at)
 {
-    const bool bias = c->args.op == OP_CONV_BACKWARD_BIAS;
-    const int at = bias ? 1 : 2; /* of total; open is next */
+    const int dy = c->args.op == OP_CONV_BACKWARD_BIAS ? 0 : 1;
     const size_t count = c->elements[at];
     sums total = sums_open(count), partial = sums_open(count);
     memcpy(total.chain, IN(at), count * sizeof(float));
     memcpy(partial.chain, IN(at + 1), count * sizeof(float));
-    const bool closed = sums_by_rule(&c->args, bias ? NULL : IN(0), IN(bias ? 0 : 1), &total, &partial, count);
+    const bool closed = sums_by_rule(&c->args, bias ? NULL : IN(0), IN(dy), &total, &partial, count);
     const bool goes_on = c->args.size[WINDOW_GRANULE] && !closed;
     for (size_t i = 0; i < count; i++) {
         check_exact(total.chain[i], OUT(at)[i], i);
@@ -154,12 +154,20 @@ static void check_sums(const test_case *c)
     sums_close(&partial);
 }
 
+static void check_sums(const test_case *c)
+{
+    const bool bias = c->args.op == OP_CONV_BACKWARD_BIAS;
+    check_sums_at(c, bias, bias ? 1 : 2);
+    if (c->args.op == OP_CONV_BACKWARD_PARAMETERS) check_sums_at(c, true, 4);
+}
+
 START_TEST(convolution)
 {
     each_case(OP_CONV_FORWARD, check_products);
     each_case(OP_CONV_FORWARD_NO_BIAS, check_products);
     each_case(OP_CONV_BACKWARD_INPUT, check_products);
     each_case(OP_CONV_BACKWARD_WEIGHTS, check_sums);
+    each_case(OP_CONV_BACKWARD_PARAMETERS, check_sums);
     each_case(OP_CONV_BACKWARD_BIAS, check_sums);
 }
 END_TEST

@@ -137,19 +137,26 @@ static void sum_by_rule(const op_args *a, const float *dy, const float *x, uint3
     }
 }
 
-static void check_sums(const test_case *c)
+/* Of the weights or of the biases, from operand `first` on: the total, and then what is open. */
+static void check_sums_at(const test_case *c, bool bias, int first)
 {
-    const bool bias = c->args.op == OP_DENSE_BACKWARD_BIAS;
-    const int first = bias ? 1 : 2; /* of total; open is next */
+    const int dy = c->args.op == OP_DENSE_BACKWARD_BIAS ? 0 : 1;
     const uint32_t width = bias ? 1 : c->args.size[1];
     for (uint64_t at = 0; at < c->elements[first]; at++) {
         float total = IN(first)[at], partial = IN(first + 1)[at];
         bool closed;
-        sum_by_rule(&c->args, IN(bias ? 0 : 1), bias ? NULL : IN(0), (uint32_t)(at / width), (uint32_t)(at % width),
-                    &total, &partial, &closed);
+        sum_by_rule(&c->args, IN(dy), bias ? NULL : IN(0), (uint32_t)(at / width), (uint32_t)(at % width), &total,
+                    &partial, &closed);
         check_exact(total, OUT(first)[at], at);
         if (!closed && c->args.size[2]) check_exact(partial, OUT(first + 1)[at], at);
     }
+}
+
+static void check_sums(const test_case *c)
+{
+    const bool bias = c->args.op == OP_DENSE_BACKWARD_BIAS;
+    check_sums_at(c, bias, bias ? 1 : 2);
+    if (c->args.op == OP_DENSE_BACKWARD_PARAMETERS) check_sums_at(c, true, 4);
 }
 
 START_TEST(products)
@@ -158,6 +165,7 @@ START_TEST(products)
     each_case(OP_DENSE_FORWARD_NO_BIAS, check_forward);
     each_case(OP_DENSE_BACKWARD_INPUT, check_backward_input);
     each_case(OP_DENSE_BACKWARD_WEIGHTS, check_sums);
+    each_case(OP_DENSE_BACKWARD_PARAMETERS, check_sums);
     each_case(OP_DENSE_BACKWARD_BIAS, check_sums);
 }
 END_TEST

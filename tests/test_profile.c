@@ -282,9 +282,9 @@ START_TEST(bytes_of_a_step)
     const int feed = (6 * B + B + 6 * B) + 3 * B;
     const int forward = (6 * B + 54 + 9 + 9 * B) + (9 * B + 63 + 7 + 7 * B) + 2 * 7 * B + (7 * B + 28 + 4 + 4 * B);
     const int loss = 4 * B + B + 2 * B + 2 * B + 4 * B;
-    const int third = (4 * B + 28 + 7 * B) + (7 * B + 4 * B + 28) + (4 * B + 4);
-    const int second = (7 * B + 63 + 9 * B) + (9 * B + 7 * B + 63) + (7 * B + 7);
-    const int backward = third + 3 * 7 * B + second + 3 * 9 * B + (6 * B + 9 * B + 54) + (9 * B + 9);
+    const int third = (4 * B + 28 + 7 * B) + (7 * B + 4 * B + 28) + 4;
+    const int second = (7 * B + 63 + 9 * B) + (9 * B + 7 * B + 63) + 7;
+    const int backward = third + 3 * 7 * B + second + 3 * 9 * B + (6 * B + 9 * B + 54) + 9;
     const int watch = B + 4 + 1 + 2 * 2, update = 4 + 2;
     tas_profile *p;
     char hex[65];

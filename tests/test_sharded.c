@@ -160,7 +160,7 @@ static void fill(subject *s)
 static void make_one_chain(subject *s)
 {
     for (int c = 0; c < s->network->backward_count; c++)
-        if (s->network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS)
+        if (network_fuses(&s->network->backward[c]))
             s->network->backward[c].args.size[DENSE_GRANULE] = 0;
 }
 

@@ -370,7 +370,7 @@ static void list_tiles(cuts *all, const task *t)
     add_tile(all, t, shard_of(t));
     for (int c = 0; c < t->network->backward_count; c++) {
         const op_args *args = &t->network->backward[c].args;
-        const bool conv = args->op == OP_CONV_BACKWARD_BIAS, dense = args->op == OP_DENSE_BACKWARD_BIAS;
+        const bool conv = args->op == OP_CONV_BACKWARD_PARAMETERS, dense = args->op == OP_DENSE_BACKWARD_PARAMETERS;
         const uint32_t granule = conv ? args->size[WINDOW_GRANULE] : dense ? args->size[2] : 0;
         if (!granule) continue;
         add_tile(all, t, granule - 1);

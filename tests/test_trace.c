@@ -188,7 +188,7 @@ static const struct {
     {OP_DENSE_FORWARD, 3, "dense_forward 1.dense"},
     {OP_NORM_FORWARD, -1, "norm_forward 2.batch_norm"},
     {OP_ADD, 2, "add 7.add"},
-    {OP_DENSE_BACKWARD_BIAS, 1, "dense_backward_bias 10.dense.bias.gradient"},
+    {OP_DENSE_BACKWARD_PARAMETERS, 4, "dense_backward_parameters 10.dense.bias.gradient"},
     {OP_SGD, 0, "sgd 1.dense.weight"},
 };
 
@@ -196,7 +196,7 @@ START_TEST(the_operation_that_is_wrong_is_the_first)
 {
     int step, entry;
     tas_train_options options = traced(&one);
-    options.tile = each[_i].op == OP_DENSE_BACKWARD_BIAS ? 10 : 5; /* it overwrites an unfinished sum */
+    options.tile = each[_i].op == OP_DENSE_BACKWARD_PARAMETERS ? 10 : 5; /* it overwrites an unfinished sum */
     ck_assert_int_eq(train(&options, NULL), TAS_OK);
     memset(&wrong, 0, sizeof wrong);
     wrong.op = each[_i].op;
@@ -206,7 +206,7 @@ START_TEST(the_operation_that_is_wrong_is_the_first)
     wrong.right = device->launch[wrong.op];
     device->launch[wrong.op] = launch_wrong;
     options = traced(&other);
-    options.tile = each[_i].op == OP_DENSE_BACKWARD_BIAS ? 10 : 5; /* it overwrites an unfinished sum */
+    options.tile = each[_i].op == OP_DENSE_BACKWARD_PARAMETERS ? 10 : 5; /* it overwrites an unfinished sum */
     options.on_trace = count_wrong;
     ck_assert_int_eq(train(&options, NULL), TAS_OK);
     device->launch[wrong.op] = wrong.right;

@@ -199,6 +199,23 @@ void build_backward(tas_network *network, op_call call)
     add_call(network, &network->backward, &network->backward_count, call);
 }
 
+/* Without granules any other buffer stands in place of a partial sum. */
+static void add_sums(const tas_network *network, int parameter, int operand[2])
+{
+    const tensor *t = &network->tensors[parameter];
+    operand[0] = t->gradient;
+    operand[1] = t->partial == NO_TENSOR ? t->gradient : t->partial;
+}
+
+void build_backward_parameters(tas_network *network, const layer *self, op_args args)
+{
+    op_call call = {.args = args, .operand = {self->x[0], self->dy}};
+    if (network->failed) return;
+    add_sums(network, self->weight, call.operand + 2);
+    if (!self->no_bias) add_sums(network, self->bias, call.operand + 4);
+    build_backward(network, call);
+}
+
 void build_update(tas_network *network, op_call call)
 {
     add_call(network, &network->update, &network->update_count, call);

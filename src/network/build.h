@@ -43,6 +43,9 @@ int build_parameter(tas_network *network, layer *self, const parameter_shape *p)
 /* What is stored with the parameters, but not trained. */
 int build_statistic(tas_network *network, layer *self, const parameter_shape *p);
 
+/* The call that sums the gradients of a layer's weight and bias, from its input 0 and dy. */
+void build_backward_parameters(tas_network *network, const layer *self, op_args args);
+
 void build_forward(tas_network *network, op_call call);
 void build_backward(tas_network *network, op_call call);
 

@@ -204,7 +204,7 @@ int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_i
 
 bool network_fuses(const op_call *call)
 {
-    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS;
+    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_PARAMETERS;
 }
 
 bool network_has_batch_panels(const tas_network *network, const op_call *call)

@@ -150,8 +150,7 @@ bool network_has_batch_panels(const tas_network *network, const op_call *call);
  * summed in one chain is an operand twice, and given once. */
 int network_next_gradient(const tas_network *network, const op_call *call, int *at);
 
-/* Whether an update can make the gradient that a call sums itself (ops/dense_update.h): that of a dense layer's
- * weights, or of its bias. */
+/* Whether an update can make the gradients that a call sums itself (ops/dense_update.h): those of a dense layer. */
 bool network_fuses(const op_call *call);
 
 /* Gradients of a matrix with at least this many weights are one chain over the batch (contract, rule 4). */

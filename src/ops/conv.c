@@ -279,6 +279,16 @@ static uint64_t backward_bias_moves(const op_args *a, int operand)
     return backward_bias_elements(a, operand) * granule_moves(a, a->size[WINDOW_GRANULE], operand == 2);
 }
 
+static uint64_t backward_parameters_elements(const op_args *a, int operand)
+{
+    return operand < 4 ? backward_weights_elements(a, operand) : backward_bias_elements(a, operand - 3);
+}
+
+static uint64_t backward_parameters_moves(const op_args *a, int operand)
+{
+    return operand < 4 ? backward_weights_moves(a, operand) : backward_bias_moves(a, operand - 3);
+}
+
 static uint64_t conv_flops(const op_args *a) { return 2 * window_out_elements(a) * window_chain(a); }
 
 /* A list of taps, the weights or their sums transposed, and one place's sums; then the outputs of one example. */
@@ -449,6 +459,13 @@ CLONES static void conv_backward_bias(const op_args *a, void *const *operand, vo
         }
 }
 
+static void conv_backward_parameters(const op_args *a, void *const *operand, void *scratch)
+{
+    void *const bias[] = {operand[1], operand[4], operand[5]};
+    conv_backward_weights(a, operand, scratch);
+    conv_backward_bias(a, bias, scratch);
+}
+
 const op_row row_conv_forward = {
     .name = "conv_forward",
     .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
@@ -503,6 +520,25 @@ const op_row row_conv_backward_weights = {
     .scratch = backward_weights_scratch,
     .flops = conv_flops,
     .reference = conv_backward_weights,
+    .shape = conv_sum_shape,
+    .fit = conv_sum_fit,
+    .fill = backward_weights_fill,
+    .undefined = backward_weights_undefined,
+};
+
+const op_row row_conv_backward_parameters = {
+    .name = "conv_backward_parameters",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"bias_total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"bias_open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
+    .elements = backward_parameters_elements,
+    .moves = backward_parameters_moves,
+    .scratch = backward_weights_scratch,
+    .flops = conv_flops,
+    .reference = conv_backward_parameters,
     .shape = conv_sum_shape,
     .fit = conv_sum_fit,
     .fill = backward_weights_fill,

@@ -209,6 +209,23 @@ static uint64_t backward_bias_moves(const op_args *a, int operand)
     return backward_bias_elements(a, operand) * granule_moves(a, a->size[DENSE_GRANULE], operand == 2);
 }
 
+static void backward_parameters(const op_args *a, void *const *operand, void *scratch)
+{
+    void *const bias[] = {operand[1], operand[4], operand[5]};
+    backward_weights(a, operand, scratch);
+    backward_bias(a, bias, scratch);
+}
+
+static uint64_t backward_parameters_elements(const op_args *a, int operand)
+{
+    return operand < 4 ? backward_weights_elements(a, operand) : backward_bias_elements(a, operand - 3);
+}
+
+static uint64_t backward_parameters_moves(const op_args *a, int operand)
+{
+    return operand < 4 ? backward_weights_moves(a, operand) : backward_bias_moves(a, operand - 3);
+}
+
 const op_row row_dense_forward = {
     .name = "dense_forward",
     .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
@@ -261,6 +278,23 @@ const op_row row_dense_backward_weights = {
     .flops = dense_flops,
     .norms = NORMS_WEIGHTS,
     .reference = backward_weights,
+    .shape = dense_sum_shape,
+    .fit = dense_sum_fit,
+};
+
+const op_row row_dense_backward_parameters = {
+    .name = "dense_backward_parameters",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
+                {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
+                {"bias_total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"bias_open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
+    .elements = backward_parameters_elements,
+    .moves = backward_parameters_moves,
+    .flops = dense_flops,
+    .norms = NORMS_WEIGHTS,
+    .reference = backward_parameters,
     .shape = dense_sum_shape,
     .fit = dense_sum_fit,
 };

@@ -11,9 +11,9 @@
 extern const op_row row_gather_bytes, row_gather_floats, row_gather_labels, row_one_hot;
 extern const op_row row_gather_image_bytes, row_gather_image_floats;
 extern const op_row row_dense_forward, row_dense_forward_no_bias, row_dense_backward_input, row_dense_backward_weights,
-    row_dense_backward_bias, row_dense_check, row_dense_sgd;
+    row_dense_backward_parameters, row_dense_backward_bias, row_dense_check, row_dense_sgd;
 extern const op_row row_conv_forward, row_conv_forward_no_bias, row_conv_backward_input, row_conv_backward_weights,
-    row_conv_backward_bias;
+    row_conv_backward_parameters, row_conv_backward_bias;
 extern const op_row row_max_pool_forward, row_max_pool_backward, row_average_pool_forward, row_average_pool_backward;
 extern const op_row row_upsample_forward, row_upsample_backward, row_pad_forward, row_pad_backward, row_add_bias;
 extern const op_row row_dropout_forward, row_dropout_backward;

@@ -345,7 +345,7 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
     tas_status status = TAS_OK;
     for (int c = 0; c < network->backward_count && !status; c++) {
         const op_call *call = &network->backward[c];
-        if (call->args.op != OP_DENSE_BACKWARD_WEIGHTS) continue;
+        if (!network_fuses(call)) continue;
         op_args args = dense_update_args(&call->args, OP_DENSE_CHECK);
         args.n = args.batch = examples;
         args.size[FUSED_STEP] = number;

@@ -130,20 +130,20 @@ static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, b
     return call;
 }
 
-/* A dense layer whose gradients are not stored. The call that sums that of its bias is next to that of its weights. */
-static void add_fused_layer(update *u, op_id op, const op_call *weights)
+/* A dense layer whose gradients are not stored, by the call that would sum them. */
+static void add_fused_layer(update *u, op_id op, const op_call *sums)
 {
     workspace *w = u->w;
-    const bool biased = !weights->args.size[DENSE_NO_BIAS];
-    const int gradient[] = {weights->operand[2], biased ? weights[1].operand[1] : weights->operand[2]};
+    const bool biased = !sums->args.size[DENSE_NO_BIAS];
+    const int gradient[] = {sums->operand[2], sums->operand[biased ? 4 : 2]};
     update_call *call = add_call(u, op);
     if (!call) return;
-    call->args = dense_update_args(&weights->args, op);
+    call->args = dense_update_args(&sums->args, op);
     call->args.scalar[FUSED_BIAS_DECAY] = options_decay(u->options, false);
     call->fused = call->optimizer = true;
     call->decay = options_decay(u->options, true);
-    call->operand[0] = &w->tensor[weights->operand[0]];
-    call->operand[1] = &w->tensor[weights->operand[1]];
+    call->operand[0] = &w->tensor[sums->operand[0]];
+    call->operand[1] = &w->tensor[sums->operand[1]];
     for (int k = 0; k < 2; k++) {
         call->operand[2 + 2 * k] = &w->tensor[w->network->tensors[gradient[k]].parameter];
         call->operand[3 + 2 * k] = &w->velocities[gradient[k]];
@@ -156,7 +156,7 @@ static void add_fused(update *u, op_id op)
 {
     const tas_network *network = u->w->network;
     for (int c = 0; c < network->backward_count; c++)
-        if (network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS) add_fused_layer(u, op, &network->backward[c]);
+        if (network_fuses(&network->backward[c])) add_fused_layer(u, op, &network->backward[c]);
 }
 
 /* One call if all parameters share their settings, else one per group. */

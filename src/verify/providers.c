@@ -60,6 +60,7 @@ static const struct product_test {
     {OP_DENSE_FORWARD_NO_BIAS, 2, no_bias_element},
     {OP_DENSE_BACKWARD_INPUT, 2, input_element},
     {OP_DENSE_BACKWARD_WEIGHTS, 2, weights_element},
+    {OP_DENSE_BACKWARD_PARAMETERS, 2, weights_element},
 };
 
 /* The error in units of the bound; NaN and infinity must match (0 or HUGE_VAL). Where finite values come near the end
@@ -147,7 +148,7 @@ static tas_status drawn_case(tas_device *fast, const struct product_test *t, uin
     test_case c;
     tas_status status = case_open(fast->context, t->op, seed, number, &c);
     if (status) return status;
-    c.args.first = t->op == OP_DENSE_BACKWARD_WEIGHTS && number % 2 ? c.args.n : 0;
+    c.args.first = t->get == weights_element && number % 2 ? c.args.n : 0;
     c.args.batch = c.args.first + c.args.n;
     status = run_case(fast, t, &c, false, seed, row, text, bytes);
     make_integers(&c, seed);

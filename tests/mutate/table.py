@@ -68,7 +68,7 @@ plant(
     "dense_forward dense_forward_no_bias dense_backward_input",
     [GPU],
     [
-        ("k0 + k < K ? v[j] : 0.0f;", "v[j];"),
+        ("k0 + k < K ? value : 0.0f;", "value;"),
         ("min(from.t0 + side_of(from, j, BLOCK), from.T - 1), k", "from.t0 + side_of(from, j, BLOCK), k", UNSTORED),
         ("return from.along_k ? e % STEP : e / block;", "return from.along_k ? e % STEP : e % block;"),
         ("for (uint k = from; k < K;) {", "for (uint k = from; k + STEP <= K;) {"),
@@ -88,8 +88,8 @@ plant(
     "cl/dense_gpu.cl",
     "dense_backward_input",
     [GPU],
-    [("const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I};",
-      "const operand right = {w, false, O, work_group_id(0) * BLOCK_COLS, I};")],
+    [("const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I, NONE};",
+      "const operand right = {w, false, O, work_group_id(0) * BLOCK_COLS, I, NONE};")],
 )
 plant(
     "cl/dense_gpu.cl",
@@ -97,9 +97,20 @@ plant(
     [GPU],
     [
         ("if (begun && work_group_id(2) == 0) {", "if (begun) {"),
-        ("to + (ulong)(work_group_id(2) * O) * I", "to + (ulong)(work_group_id(1) * O) * I"),
+        ("store(c, to + (ulong)work_group_id(2) * stride,", "store(c, to + (ulong)work_group_id(1) * stride,"),
         ("add_products(c, a, b, left, right, run.x, run.y);", "add_products(c, a, b, left, right, run.x, N);"),
         ("return sum == 0.0f ? 0.0f : sum;", "return sum;", IEEE_CHAIN),
+    ],
+)
+plant(
+    "cl/dense_gpu.cl",
+    "dense_backward_parameters",
+    [GPU],
+    [
+        ("== from.one ? 1.0f : v[j];", "== from.one ? v[j] : v[j];"),
+        ("if (ROW(r) < O && COL(q) == ones) c[r][q] = bias_partial[ROW(r)];", ""),
+        ("bias_at + (ulong)work_group_id(2) * stride + ROW(r)", "bias_at + ROW(r)"),
+        ("if (COL(q) == ones && ROW(r) < O)", "if (COL(q) == ones && ROW(r) <= O)"),
     ],
 )
 plant(
@@ -170,11 +181,24 @@ plant(
         ("p = advance(p, by, e.OH, e.OW);\n        load_positions(&v, e, tap, p, step + ITEM % STEP < run.y);",
          "p = advance(p, by, e.OH, e.OW);\n        load_positions(&v, e, tap, p, true);"),
         ("uint y = t.y * DY - PY, x0 = t.x * DX - PX;", "uint y = t.y - PY, x0 = t.x - PX;"),
-        ("to[(size_t)(r0 * O + group * outputs + ROW(r)) * K", "to[(size_t)(group * outputs + ROW(r)) * K"),
+        ("to[(size_t)r0 * stride + (group * outputs + ROW(r)) * K", "to[(group * outputs + ROW(r)) * K"),
         ("e.outputs - 1) * e.OH * e.OW];", "e.outputs - 1) * e.OH];"),
-        ("        keep_positions(a[now], b[now], &v);\n        barrier(CLK_LOCAL_MEM_FENCE);\n",
-         "        keep_positions(a[now], b[now], &v);\n"),
+        ("        keep_positions(a[now], b[now], &v, e);\n        barrier(CLK_LOCAL_MEM_FENCE);\n",
+         "        keep_positions(a[now], b[now], &v, e);\n"),
         ("offset o = {column + ITEM < K ? y : FAR, x0,", "offset o = {y, x0,", UNSTORED),
+    ],
+)
+plant(
+    "cl/conv_gpu.cl",
+    "conv_backward_parameters",
+    [GPU],
+    [
+        ("j == e.one && v->counts ? 1.0f : right_of(v, j)", "j == e.one ? 1.0f : right_of(v, j)"),
+        ("loaded % (ITEMS / STEP) == 0 ?", "loaded % (ITEMS / STEP) == 1 ?"),
+        ("if (ROW(r) < rows && COL(q) == ones) c[r][q] = bias[ROW(r)];", ""),
+        ("*bias = bias_partial + group * outputs;", "*bias = bias_partial;"),
+        ("bias_to[bias_at + (size_t)r0 * stride + group * outputs + ROW(r)]",
+         "bias_to[bias_at + (size_t)r0 * stride + ROW(r)]"),
     ],
 )
 plant(
@@ -224,8 +248,8 @@ plant(
     [GPU],
     [
         ("if (closed && fresh)\n", "if (closed)\n"),
-        ("sum = part[(size_t)r++ * sums + i];", "sum = part[(size_t)r * sums + i];"),
-        ("partial[i] = part[(size_t)closed * sums + i];", "partial[i] = part[i];"),
+        ("sum = part[(size_t)r++ * stride];", "sum = part[(size_t)r * stride];"),
+        ("*partial = part[(size_t)closed * stride];", "*partial = *part;"),
         ("for (; r < closed; r++)", "for (; r + 1 < closed; r++)"),
         ("for (; r + AHEAD <= closed; r += AHEAD) {", "for (; r + AHEAD <= closed; r += AHEAD + 1) {"),
     ],
@@ -1262,7 +1286,18 @@ plant(
     [GPU],
     [
         ("from = end < a->n ? (uint32_t)end : a->n;", "from = (uint32_t)end;"),
-        ("(a->first + from) % granule && a->first + from < a->batch;", "(a->first + from) % granule;"),
+        ("(a->first + end) % s->granule && a->first + end < a->batch;", "(a->first + end) % s->granule;"),
+        ("p->granules == 1 && (goes_on || a->first + p->from == p->within);", "p->granules == 1;"),
+        ("sum_in_place(p, s, goes_on);", "sum_in_place(p, s, false);"),
+    ],
+)
+plant(
+    "src/device/opencl/launchers/sum_examples.c",
+    "dense_backward_parameters conv_backward_parameters",
+    [GPU],
+    [
+        (".bias_at = (uint32_t)s->count,", ".bias_at = (uint32_t)s->count - 1,"),
+        ("const uint64_t all = s->count + s->biases;", "const uint64_t all = s->count;"),
     ],
 )
 plant(

@@ -69,15 +69,8 @@ static void lower_backward(tas_network *network, layer *self)
                                           .operand = {self->dy, self->weight, self->dx[0]}});
     }
     if (self->frozen) return;
-    const tensor *w = &network->tensors[self->weight];
-    const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
-    build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_WEIGHTS),
-                                      .operand = {self->x[0], self->dy, weight, weight_open}});
-    if (self->no_bias) return;
-    const tensor *b = &network->tensors[self->bias];
-    const int bias = b->gradient, bias_open = b->partial == NO_TENSOR ? bias : b->partial;
-    build_backward(network,
-                   (op_call){.args = args_of(self, OP_CONV_BACKWARD_BIAS), .operand = {self->dy, bias, bias_open}});
+    build_backward_parameters(network, self,
+                              args_of(self, self->no_bias ? OP_CONV_BACKWARD_WEIGHTS : OP_CONV_BACKWARD_PARAMETERS));
 }
 
 static const line_argument arguments[] = {

@@ -48,19 +48,11 @@ static void lower_backward(tas_network *network, layer *self)
                                           .operand = {self->dy, self->weight, self->dx[0]}});
     }
     if (self->frozen) return;
-    const int weight = network->tensors[self->weight].gradient, weight_open = network->tensors[self->weight].partial;
-    build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
-                                               .size = {[DENSE_OUTPUTS] = out,
-                                                        [DENSE_INPUTS] = in,
-                                                        [DENSE_GRANULE] = granule,
-                                                        [DENSE_NO_BIAS] = self->no_bias}},
-                                      .operand = {self->x[0], self->dy, weight, granule ? weight_open : weight}});
-    if (self->no_bias) return;
-    const int bias = network->tensors[self->bias].gradient, bias_open = network->tensors[self->bias].partial;
-    build_backward(network,
-                   (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS,
-                                      .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},
-                             .operand = {self->dy, bias, granule ? bias_open : bias}});
+    const op_args args = {
+        .op = self->no_bias ? OP_DENSE_BACKWARD_WEIGHTS : OP_DENSE_BACKWARD_PARAMETERS,
+        .size = {
+            [DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule, [DENSE_NO_BIAS] = self->no_bias}};
+    build_backward_parameters(network, self, args);
 }
 
 static const line_argument arguments[] = {

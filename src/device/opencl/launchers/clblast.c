@@ -24,7 +24,7 @@
 
 enum { LARGEST_EDGE = 4096 };
 
-enum { PRODUCTS = 4 };
+enum { PRODUCTS = 5 };
 
 struct clblast_state {
     bool used;
@@ -152,6 +152,21 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
     return run_product(device, weights_product(a), &m[1], &m[0], a->first ? 1 : 0, &m[2], scratch);
 }
 
+/* The biases are left to the kernel, which is exact. */
+static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const mem bias[] = {m[1], m[4], m[5]};
+    op_args args = *a;
+    args.op = OP_DENSE_BACKWARD_BIAS;
+    return device->launch[args.op](device, &args, bias, scratch);
+}
+
+static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const tas_status status = backward_weights(device, a, m, scratch);
+    return status ? status : backward_bias(device, a, m, scratch);
+}
+
 static uint64_t forward_scratch(tas_device *device, const op_args *a)
 {
     return clblast_temporary_bytes(device, forward_product(a));
@@ -163,6 +178,13 @@ static uint64_t input_scratch(tas_device *device, const op_args *a)
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     return clblast_temporary_bytes(device, weights_product(a));
+}
+
+static uint64_t parameters_scratch(tas_device *device, const op_args *a)
+{
+    const op_scratch bias = device->scratch[OP_DENSE_BACKWARD_BIAS];
+    const uint64_t weights = weights_scratch(device, a), other = bias ? bias(device, a) : 0;
+    return weights > other ? weights : other;
 }
 
 /* ---- Parameters ---- */
@@ -252,6 +274,7 @@ static const launcher products[PRODUCTS + 1] = {
     {OP_DENSE_FORWARD_NO_BIAS, forward_no_bias, forward_scratch},
     {OP_DENSE_BACKWARD_INPUT, backward_input, input_scratch},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_DENSE_BACKWARD_PARAMETERS, backward_parameters, parameters_scratch},
     {0},
 };
 
@@ -294,7 +317,7 @@ static tas_status run(tas_device *device, const op_args *a, const mem *m, const 
     if (!cl->rehearsal) return products[i].launch(device, a, m, scratch);
     rehearse_choice(cl->rehearsal, device->variants[a->op] - 1);
     rehearse_kernel(cl->rehearsal, "clblast", "sgemm", ""); /* which no case of the self-test launches */
-    return TAS_OK;
+    return a->op == OP_DENSE_BACKWARD_PARAMETERS ? backward_bias(device, a, m, scratch) : TAS_OK;
 }
 
 /* If calls may have another variant than the usual one: as much as either needs. */

@@ -464,11 +464,19 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
     return launch_kernel(device, kernel, launch_line(1, block_count(a->size[WINDOW_O], BIAS_OUTPUTS)), &args);
 }
 
+static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const mem bias[] = {m[1], m[4], m[5]};
+    const tas_status status = backward_weights(device, a, m, scratch);
+    return status ? status : backward_bias(device, a, bias, scratch);
+}
+
 const launcher conv_launchers[] = {
     {OP_CONV_FORWARD, forward, packed_scratch},
     {OP_CONV_FORWARD_NO_BIAS, forward, packed_scratch},
     {OP_CONV_BACKWARD_INPUT, backward_input, packed_scratch},
     {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_CONV_BACKWARD_PARAMETERS, backward_parameters, weights_scratch},
     {OP_CONV_BACKWARD_BIAS, backward_bias, NULL},
     {0},
 };
@@ -476,5 +484,5 @@ const launcher conv_launchers[] = {
 void conv_install_forms(tas_device *device)
 {
     forms_install(device, &form_list, OP_CONV_FORWARD, OP_CONV_BACKWARD_INPUT);
-    forms_install(device, &block_list, OP_CONV_BACKWARD_WEIGHTS, OP_CONV_BACKWARD_WEIGHTS);
+    forms_install(device, &block_list, OP_CONV_BACKWARD_WEIGHTS, OP_CONV_BACKWARD_PARAMETERS);
 }

@@ -8,7 +8,7 @@
 
 static const block blocks[] = {{64, 128, 16, 8, 8}, {64, 128, 16, 16, 8}, {32, 128, 16, 8, 8},
                                {64, 64, 16, 16, 8}, {32, 64, 16, 4, 8},   {16, 64, 16, 4, 8},
-                               {4, 64, 64, 1, 16},   {16, 32, 8, 4, 8},    {16, 16, 4, 4, 8}};
+                               {4, 64, 64, 1, 16},  {16, 32, 8, 4, 8},    {16, 16, 4, 4, 8}};
 static const block_table table = {.program = "conv_gpu",
                                   .blocks = blocks,
                                   .count = sizeof blocks / sizeof *blocks,
@@ -19,7 +19,7 @@ enum { DEPTH_MOST = 65535 }; /* work-groups in dimension 2, the most that GPUs a
 
 void conv_gpu_install_blocks(tas_device *device)
 {
-    blocks_install(device, &table, OP_CONV_FORWARD, OP_CONV_BACKWARD_WEIGHTS);
+    blocks_install(device, &table, OP_CONV_FORWARD, OP_CONV_BACKWARD_PARAMETERS);
 }
 
 /* The examples and the geometry, as WINDOW in the kernels. */
@@ -85,16 +85,27 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
 static tas_status weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
 {
     const uint32_t groups = a->size[WINDOW_GROUPS];
-    const product p = {a->size[WINDOW_O] / groups, window_chain(a), (uint64_t)groups * g->granules};
+    const product p = {a->size[WINDOW_O] / groups, window_chain(a) + g->biased, (uint64_t)groups * g->granules};
     launch_args args = ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(g->partial), A_MEM(g->to));
     add_window(&args, a);
     sum_examples_add_pass(&args, g);
+    sum_examples_add_biases(&args, g);
     return launch_product(device, a, "conv_backward_weights", p, &args);
+}
+
+/* As in dense_gpu.c. */
+static example_sums sums_of(const op_args *a, const mem *m)
+{
+    example_sums s = {.count = window_weights(a), .granule = a->size[WINDOW_GRANULE]};
+    if (a->op == OP_CONV_BACKWARD_PARAMETERS && !depthwise_fits(a)) s.biases = a->size[WINDOW_O];
+    if (m) s.total = &m[2], s.partial = &m[3];
+    if (m && s.biases) s.bias_total = &m[4], s.bias_partial = &m[5];
+    return s;
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = {window_weights(a), a->size[WINDOW_GRANULE], &m[2], &m[3]};
+    const example_sums sums = sums_of(a, m);
     return sum_examples_run(device, a, &sums, m, scratch,
                             depthwise_fits(a) ? depthwise_gpu_weights_pass : weights_pass);
 }
@@ -106,18 +117,29 @@ static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, 
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = {a->size[WINDOW_O], a->size[WINDOW_GRANULE], &m[1], &m[2]};
+    const example_sums sums = {
+        .count = a->size[WINDOW_O], .granule = a->size[WINDOW_GRANULE], .total = &m[1], .partial = &m[2]};
     return sum_examples_run(device, a, &sums, m, scratch, bias_pass);
+}
+
+/* Depthwise convolutions have few products per sum, and a kernel of their own. */
+static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const mem bias[] = {m[1], m[4], m[5]};
+    const tas_status status = backward_weights(device, a, m, scratch);
+    return status || !depthwise_fits(a) ? status : backward_bias(device, a, bias, scratch);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    return sum_examples_scratch(device, a, window_weights(a), a->size[WINDOW_GRANULE]);
+    const example_sums sums = sums_of(a, NULL);
+    return sum_examples_scratch(device, a, &sums);
 }
 
 static uint64_t bias_scratch(tas_device *device, const op_args *a)
 {
-    return sum_examples_scratch(device, a, a->size[WINDOW_O], a->size[WINDOW_GRANULE]);
+    const example_sums sums = {.count = a->size[WINDOW_O], .granule = a->size[WINDOW_GRANULE]};
+    return sum_examples_scratch(device, a, &sums);
 }
 
 const launcher conv_gpu_launchers[] = {
@@ -125,6 +147,7 @@ const launcher conv_gpu_launchers[] = {
     {OP_CONV_FORWARD_NO_BIAS, forward, NULL},
     {OP_CONV_BACKWARD_INPUT, backward_input, NULL},
     {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_CONV_BACKWARD_PARAMETERS, backward_parameters, weights_scratch},
     {OP_CONV_BACKWARD_BIAS, backward_bias, bias_scratch},
     {0},
 };

@@ -43,7 +43,7 @@ static bool form_fits(const tas_device *device, const op_args *a, const form *f)
 {
     const uint32_t vectors = panel_of(device, a) / opencl_vector_width(device);
     if (f->size[EXAMPLES]) return a->n <= f->size[EXAMPLES];
-    if (f->size[NEAR] && a->op == OP_DENSE_BACKWARD_WEIGHTS && a->size[DENSE_GRANULE] > NEAR_EXAMPLES) return false;
+    if (f->size[NEAR] && a->op != OP_DENSE_BACKWARD_INPUT && a->size[DENSE_GRANULE] > NEAR_EXAMPLES) return false;
     return (f->size[ROWS] + 1) * vectors + 1 <= opencl_vector_registers(device);
 }
 
@@ -238,11 +238,19 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
     return launch_kernel(device, kernel, launch_line(1, block_count(a->size[DENSE_OUTPUTS], panel)), &args);
 }
 
+static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const mem bias[] = {m[1], m[4], m[5]};
+    const tas_status status = backward_weights(device, a, m, scratch);
+    return status ? status : backward_bias(device, a, bias, scratch);
+}
+
 const launcher dense_launchers[] = {
     {OP_DENSE_FORWARD, forward, NULL},
     {OP_DENSE_FORWARD_NO_BIAS, forward, NULL},
     {OP_DENSE_BACKWARD_INPUT, backward_input, input_scratch},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_DENSE_BACKWARD_PARAMETERS, backward_parameters, weights_scratch},
     {OP_DENSE_BACKWARD_BIAS, backward_bias, NULL},
     {0},
 };
@@ -250,5 +258,5 @@ const launcher dense_launchers[] = {
 void dense_install_forms(tas_device *device)
 {
     forms_install(device, &block_list, OP_DENSE_FORWARD, OP_DENSE_FORWARD_NO_BIAS);
-    forms_install(device, &form_list, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_WEIGHTS);
+    forms_install(device, &form_list, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_PARAMETERS);
 }

@@ -15,7 +15,7 @@ static const block_table table = {
 
 void dense_gpu_install_blocks(tas_device *device)
 {
-    blocks_install(device, &table, OP_DENSE_FORWARD, OP_DENSE_BACKWARD_WEIGHTS);
+    blocks_install(device, &table, OP_DENSE_FORWARD, OP_DENSE_BACKWARD_PARAMETERS);
 }
 
 /* Without a bias, any other buffer stands in its place. */
@@ -51,7 +51,7 @@ static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[DENSE_OU
 
 static tas_status weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
 {
-    const product p = {a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], g->granules};
+    const product p = {a->size[DENSE_OUTPUTS], (uint64_t)a->size[DENSE_INPUTS] + g->biased, g->granules};
     launch_args args = ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(g->partial), A_MEM(g->to), A_U32(a->n),
                             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]));
     block b;
@@ -59,18 +59,30 @@ static tas_status weights_pass(tas_device *device, const op_args *a, const mem *
     tas_status status = blocks_get_kernel(device, a, "dense_backward_weights", p, &b, &kernel);
     if (status) return status;
     sum_examples_add_pass(&args, g);
+    sum_examples_add_biases(&args, g);
     return launch_kernel(device, kernel, blocks_range(b, p, g->granules), &args);
+}
+
+/* The sums of a call, in its operands m from the first total on; NULL: only their size matters. */
+static example_sums sums_of(const op_args *a, const mem *m)
+{
+    example_sums s = {.count = weights_of(a), .granule = a->size[DENSE_GRANULE]};
+    if (a->op == OP_DENSE_BACKWARD_PARAMETERS) s.biases = a->size[DENSE_OUTPUTS];
+    if (m) s.total = &m[2], s.partial = &m[3];
+    if (m && s.biases) s.bias_total = &m[4], s.bias_partial = &m[5];
+    return s;
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = {weights_of(a), a->size[DENSE_GRANULE], &m[2], &m[3]};
+    const example_sums sums = sums_of(a, m);
     return sum_examples_run(device, a, &sums, m, scratch, weights_pass);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    return sum_examples_scratch(device, a, weights_of(a), a->size[DENSE_GRANULE]);
+    const example_sums sums = sums_of(a, NULL);
+    return sum_examples_scratch(device, a, &sums);
 }
 
 static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *p)
@@ -80,13 +92,15 @@ static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, 
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = {a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE], &m[1], &m[2]};
+    const example_sums sums = {
+        .count = a->size[DENSE_OUTPUTS], .granule = a->size[DENSE_GRANULE], .total = &m[1], .partial = &m[2]};
     return sum_examples_run(device, a, &sums, m, scratch, bias_pass);
 }
 
 static uint64_t bias_scratch(tas_device *device, const op_args *a)
 {
-    return sum_examples_scratch(device, a, a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE]);
+    const example_sums sums = {.count = a->size[DENSE_OUTPUTS], .granule = a->size[DENSE_GRANULE]};
+    return sum_examples_scratch(device, a, &sums);
 }
 
 const launcher dense_gpu_launchers[] = {
@@ -94,6 +108,7 @@ const launcher dense_gpu_launchers[] = {
     {OP_DENSE_FORWARD_NO_BIAS, forward, NULL},
     {OP_DENSE_BACKWARD_INPUT, backward_input, NULL},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_DENSE_BACKWARD_PARAMETERS, backward_weights, weights_scratch},
     {OP_DENSE_BACKWARD_BIAS, backward_bias, bias_scratch},
     {0},
 };
