@@ -265,6 +265,18 @@ static bool is_replaced(const plan *p, const op_call *call, int o)
            from->offset == to->offset && from->bytes == to->bytes;
 }
 
+/* The tensor in whose place a value lies: its own, or that of its source. */
+static int source_of(const tas_network *network, const plan *p, int t)
+{
+    for (int c = 0; c < network->forward_count && p->shares_copies; c++)
+        if (network_copies(&network->forward[c]) && network->forward[c].operand[1] == t)
+            return source_of(network, p, network->forward[c].operand[0]);
+    for (int c = 0; c < network->backward_count && p->shares_copies; c++)
+        if (network_copies(&network->backward[c]) && network->backward[c].operand[1] == t)
+            return source_of(network, p, network->backward[c].operand[0]);
+    return t;
+}
+
 /* Most bytes of values that are needed at once: from what is written first to what is read last. */
 static uint64_t needed_at_once(const scene *s, const plan *p)
 {
@@ -279,8 +291,10 @@ static uint64_t needed_at_once(const scene *s, const plan *p)
             for (int c = 1; c <= calls; c++) {
                 const op_call *call = c <= forward ? &network->forward[c - 1] : &network->backward[c - 1 - forward];
                 for (int o = 0; op_get(call->args.op)->operand[o].name; o++) {
-                    before |= c <= now && call->operand[o] == t;
-                    after |= c >= now && call->operand[o] == t;
+                    const bool runs = !p->shares_copies || !network_copies(call);
+                    const bool mentions = runs && source_of(network, p, call->operand[o]) == t;
+                    before |= c <= now && mentions;
+                    after |= c >= now && mentions;
                 }
             }
             if (p->tensor[t].part == PART_VALUES && before && after)
@@ -323,6 +337,11 @@ static void tape_calls(tape *of, const op_call *calls, int count)
     for (int c = 0; c < count; c++) {
         const op_row *row = op_get(calls[c].args.op);
         const int *operand = calls[c].operand;
+        if (of->p->shares_copies && network_copies(&calls[c])) { /* does not run */
+            tape_read(of, operand[0], row->name);
+            of->whole[operand[1]] = of->written[operand[1]] = true;
+            continue;
+        }
         for (int o = 0; row->operand[o].name; o++) { /* the first call that adds to a concatenation begins it */
             const bool begins = row->operand[o].access == ACCESS_INOUT && !of->written[operand[o]];
             if (row->operand[o].access != ACCESS_OUT && !begins) tape_read(of, operand[o], row->name);

@@ -1,6 +1,7 @@
 /* Profiles of one driver's device and of the reference: what they count and time, and that events, which exist only
  * meanwhile, come to their end whatever goes wrong. TASSELLO_TEST_DEVICE is the id. The calls below take the place of
  * OpenCL's (the linker's --wrap): they count, and fail or lie when told to. */
+#include "device/opencl/launchers/launchers.h"
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
 
@@ -271,6 +272,37 @@ START_TEST(a_training)
     train_sample(9, plain); /* and it is off again */
     ck_assert_uint_eq(seen.made, 0);
     ck_assert_str_eq(profiled, plain);
+}
+END_TEST
+
+/* What a step launches with the kernels for GPUs: one launch per call of the network, of which none is for a bias, a
+ * relu behind a layer that can end with it, or a copy that would change nothing. */
+START_TEST(a_step_on_a_gpu)
+{
+    static const char net[] = "input 1x2x3\nconv2d 3 2 padding 1\nrelu\nmax_pool 2\ndense 5\nrelu\ndense 4\n";
+    static const char *const others[] = {"read", "write", "fill", "check_finite"};
+    const tas_train_options options = sample_options(BATCH, 9);
+    uint64_t launches = 0;
+    tas_profile *p;
+    use(0);
+    opencl_device *cl = device->cl;
+    const bool cpu = cl->cpu;
+    cl->cpu = false;
+    launchers_install(device);
+    expect_ok(tas_profile_start(device));
+    tas_model *model = model_of_text(net, 3);
+    expect_ok(tas_train(model, sample, &options, NULL));
+    expect_ok(tas_profile_stop(device, &p));
+    for (size_t i = 0; i < p->count; i++) {
+        bool step = true;
+        for (int k = 0; k < 4; k++) step &= strcmp(p->rows[i].name, others[k]) != 0;
+        if (step) launches += p->rows[i].launches;
+    }
+    ck_assert_uint_eq(launches, 9 * (2 + 5 + 8 + 2)); /* the feed, forward, backward, the watch and the update */
+    tas_profile_free(p);
+    tas_model_close(&model);
+    cl->cpu = cpu;
+    launchers_install(device);
 }
 END_TEST
 
@@ -562,6 +594,7 @@ int main(void)
     TCase *const all[] = {account, events};
     tcase_add_test(account, spans_of_the_device_are_added_up);
     tcase_add_loop_test(account, a_training, 0, 2);
+    tcase_add_test(account, a_step_on_a_gpu);
     tcase_add_loop_test(account, bytes_of_a_step, 0, 2);
     tcase_add_loop_test(account, a_streamed_training, 0, 2);
     tcase_add_test(account, a_wait_for_a_stream_is_counted);

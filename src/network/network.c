@@ -207,6 +207,8 @@ bool network_fuses(const op_call *call)
     return call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_PARAMETERS;
 }
 
+bool network_copies(const op_call *call) { return call->args.op == OP_TO_ROWS || call->args.op == OP_TO_PANELS; }
+
 bool network_has_batch_panels(const tas_network *network, const op_call *call)
 {
     for (int o = 0; op_get(call->args.op)->operand[o].name; o++)

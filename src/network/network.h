@@ -143,6 +143,9 @@ float network_target_std(const tas_network *network, uint32_t output);
 /* Fails if the text's 'normalize' waits for a data set. */
 tas_status network_check_resolved(const tas_network *network);
 
+/* Whether a call only copies a value, operand 0, into the other layout. */
+bool network_copies(const op_call *call);
+
 /* Whether a call has an operand that lies in panels of examples. */
 bool network_has_batch_panels(const tas_network *network, const op_call *call);
 

@@ -116,7 +116,8 @@ typedef struct plan_source {
 
 typedef struct plan {
     uint32_t tile;
-    uint32_t panel_width;      /* examples per panel (LAYOUT_BATCH_PANELS) */
+    uint32_t panel_width; /* examples per panel (LAYOUT_BATCH_PANELS) */
+    bool shares_copies;   /* of values in the other layout: they are where their sources are, as both layouts are one */
     uint32_t step_panel_width; /* the same in a step, whose batch may be smaller than the tile of a probe */
     uint32_t shards;           /* in which each batch is cut, at least 1 */
     bool weighted;             /* examples have weights */

@@ -102,6 +102,8 @@ static void place_values(planner *pl)
         if (p->values) p->values[at + (size_t)share->tensor] = p->tensor[share->tensor];
         if (p->replaces) p->replaces[at + (size_t)share->tensor] = share->first;
     }
+    for (int t = 0; t < pl->network->tensor_count && m->source; t++) p->tensor[t] = p->tensor[m->source[t]];
+    p->shares_copies = m->source != NULL;
     p->kept.tiles = sizes.tiles;
     for (int k = 0; k < m->kept.count && p->kept.region; k++) {
         const uint64_t bytes = m->kept.block[k].bytes;
@@ -530,12 +532,12 @@ planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
 static bool open_maps(planner *pl)
 {
     const passes_kind kind = pl->request.training ? PASSES_STEP : PASSES_EVALUATION;
-    const bool fuses = pl->request.fuses;
-    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false, fuses)) return false;
+    const bool fuses = pl->request.fuses, rows = pl->device->batch_panel(pl->device->self, 1 << 16) == 1;
+    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false, fuses, rows)) return false;
     pl->several = pl->maps[MODE_TILES].passes.count > 1;
     if (!pl->several) return true;
-    return values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false, fuses) &&
-           values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true, fuses);
+    return values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false, fuses, rows) &&
+           values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true, fuses, rows);
 }
 
 tas_status planner_open(planner *pl, const tas_network *network, const plan_device *device, const plan_request *request,

@@ -31,7 +31,7 @@ static bool is_in_arena(const opener *o, int t)
 
 static void extend(opener *o, int t, int pass, int first, int last)
 {
-    lifetime *l = &o->lives[t];
+    lifetime *l = &o->lives[o->map->source ? o->map->source[t] : t];
     if (l->last < l->first)
         *l = (lifetime){first, last, pass, pass};
     else if (last > l->last)
@@ -42,7 +42,8 @@ static void extend(opener *o, int t, int pass, int first, int last)
 static void extend_calls(opener *o, const op_call *const *calls, int count, int pass, int begin, int end, int time)
 {
     for (int c = 0; c < count; c++, time++)
-        for (int k = 0; op_get(calls[c]->args.op)->operand[k].name; k++) {
+        for (int k = 0; (!o->map->source || !network_copies(calls[c])) && op_get(calls[c]->args.op)->operand[k].name;
+             k++) {
             const int t = calls[c]->operand[k];
             const bool sums = o->network->tensors[t].role == ROLE_SUM && o->loops; /* of all tiles of a pass */
             const bool stays = sums || (o->fuses && network_fuses(calls[c]));
@@ -205,7 +206,19 @@ static bool open_kept(opener *o)
     return true;
 }
 
-bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses)
+/* A copy's source is known before it, as calls are in their order. */
+static bool find_sources(value_map *m, const tas_network *network)
+{
+    const batch_pass *pass = &m->passes.pass[0];
+    m->source = malloc((size_t)network->tensor_count * sizeof *m->source);
+    for (int t = 0; t < network->tensor_count && m->source; t++) m->source[t] = t;
+    for (int c = 0; c < pass->count && m->source; c++)
+        if (network_copies(pass->calls[c]))
+            m->source[pass->calls[c]->operand[1]] = m->source[pass->calls[c]->operand[0]];
+    return m->source != NULL;
+}
+
+bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses, bool rows)
 {
     *m = (value_map){.spilled = spilled};
     opener o = {.map = m, .network = network, .loops = kind == PASSES_STEP, .evaluation = kind == PASSES_EVALUATION};
@@ -213,6 +226,7 @@ bool values_open(value_map *m, const tas_network *network, passes_kind kind, boo
     o.replaced = calloc((size_t)network->tensor_count, sizeof *o.replaced);
     bool done = o.lives && o.replaced && passes_open(&m->passes, network, kind);
     o.fuses = fuses && done && m->passes.count == 1;
+    if (done && rows && m->passes.count == 1) done = find_sources(m, network);
     done = done && open_arena(&o) && open_kept(&o);
     free(o.lives);
     free(o.replaced);
@@ -226,6 +240,7 @@ void values_close(value_map *m)
     passes_close(&m->passes);
     free(m->block);
     free(m->share);
+    free(m->source);
     free(m->kept_tensor);
     *m = (value_map){0};
 }

@@ -30,6 +30,7 @@ typedef struct value_map {
     uint32_t packed; /* the tile for which both are packed; 0: none yet */
     uint64_t packed_bytes, packed_kept;
     uint64_t example_bytes, kept_example_bytes; /* of one example, at the time that needs most */
+    int *source; /* per tensor: the one whose place it shares, itself but for copies that need none; NULL: no such */
 } value_map;
 
 /* Sizes in a plan for one tile. */
@@ -41,9 +42,10 @@ typedef struct value_sizes {
     uint64_t align;
 } value_sizes;
 
-/* fuses: in a step of one pass what network_fuses() is there until the update. False if there is no memory. Closed with
- * values_close(), if it fails, too. */
-bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses);
+/* fuses: in a step of one pass what network_fuses() is there until the update. rows: panels have one example, so that
+ * in one pass values in the other layout need no copy. False if there is no memory. Closed with values_close(), if it
+ * fails, too. */
+bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses, bool rows);
 void values_close(value_map *m);
 
 /* Bytes of a tensor for a tile, or for the batch if it has a row for each of its examples or groups. */

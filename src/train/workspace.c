@@ -351,6 +351,7 @@ tas_status workspace_run_part(workspace *w, const op_call *call, const call_part
 {
     op_args args = call->args;
     mem operand[OP_OPERANDS];
+    if (w->plan.shares_copies && network_copies(call)) return TAS_OK;
     args.n = part->n;
     args.first = part->first;
     args.batch = part->batch;
