@@ -15,8 +15,8 @@ static double normal(void) { return sqrt(-2 * log(1 - random_unit())) * cos(2 * 
 
 /* Of `rounds` trials: at most, and at least, this many where each succeeds with probability p, but for four standard
  * errors. */
-static double at_most(double p, int rounds) { return rounds * p + 3 * sqrt(rounds * p * (1 - p)); }
-static double at_least(double p, int rounds) { return rounds * p - 3 * sqrt(rounds * p * (1 - p)); }
+static double at_most(double p, int rounds) { return rounds * p + 4 * sqrt(rounds * p * (1 - p)); }
+static double at_least(double p, int rounds) { return rounds * p - 4 * sqrt(rounds * p * (1 - p)); }
 
 /* Worse than the best ---------------------------------------------------------------------------------------------- */
 

@@ -169,7 +169,7 @@ def _(t):
     words = ("train", net, t.data, "--steps", "1", "--device", "pocl")
     line = r"building and testing kernels for pocl: \w+ \((\d+) of (\d+)\)"
     shown = re.findall(r"\r\x1b\[K" + line, t.terminal(*words, env=below_layer(t, slow)))
-    expect(len(shown) >= 3 and all(int(number) <= int(count) for number, count in shown), f"{shown}")
+    expect(len(shown) >= 2 and all(int(number) <= int(count) for number, count in shown), f"{shown}")
     folder = t.place()
     result = t.run(*words, env=below_layer(t, slow, folder))
     expect(re.search("^tassello: note: " + line + "$", result.err, re.M), "no note", result)

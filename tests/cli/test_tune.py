@@ -20,11 +20,11 @@ FORCED = {
     "dense_forward": ["rows-4", "rows-6", "rows-10", "rows-12"],
     "dense_forward_no_bias": ["rows-4"],
     "dense_backward_input": ["rows-4", "few-8", "few-2", "rows-12"],
-    "dense_backward_weights": ["rows-6", "few-8", "few-4", "rows-10"],
+    "dense_backward_parameters": ["rows-6", "few-8", "few-4", "rows-10"],
     "conv_forward": ["rows-5", "rows-16", "vectors-2", "vectors-4", "rows-6"],
     "conv_forward_no_bias": ["rows-5"],
     "conv_backward_input": ["rows-6", "rows-4", "vectors-1", "rows-10"],
-    "conv_backward_weights": ["2x5-2x5", "4x3-4x3", "5x4-2x4", "2x3-2x3"],
+    "conv_backward_parameters": ["2x5-2x5", "4x3-4x3", "5x4-2x4", "2x3-2x3"],
 }
 
 
@@ -81,7 +81,7 @@ def _(t):
     rows = json.loads(path.read_text())["rows"]
     expect(len(rows) == int(found[1]) and len(rows) > 8, f"{len(rows)} rows", result)
     expect(sum(row["usual"] != row["choice"] for row in rows) == int(found[2]), f"{rows}", result)
-    expect({row["operation"] for row in rows} >= {"dense_forward", "conv_backward_weights"}, f"{rows}", result)
+    expect({row["operation"] for row in rows} >= {"dense_forward", "conv_backward_parameters"}, f"{rows}", result)
     for row in rows:
         expect(0 < row["seconds"] <= row["usual_seconds"] and (
             row["usual"] == row["choice"] or row["seconds"] <= 0.97 * row["usual_seconds"]), f"{row}")
@@ -164,7 +164,7 @@ def _(t):
     env = below_layer(t, wrong)
     arguments = ("--net", net, "--batches", "8", "--time", f"{MINUTES}s", "--json")
     o = one_object(tune(t, env, *arguments))
-    rows = [row for row in o["rows"] if row["operation"] == "dense_backward_weights"]
+    rows = [row for row in o["rows"] if row["operation"] == "dense_backward_parameters"]
     expect(o["refused"] == 1 and rows, f"{o}")
     expect(not any(row["choice"].startswith("few") for row in rows), f"{rows}")
     o = one_object(t.run("devices", "--json", env=env))["devices"]
@@ -172,11 +172,11 @@ def _(t):
     # what an imported tuning chooses is tested as well, before it runs
     path = t.place() / "few.json"
     saved = one_object(tune(t, below_layer(t), *arguments))
-    rows = [{**row, "choice": "few-8"} for row in saved["rows"] if row["operation"] == "dense_backward_weights"]
+    rows = [{**row, "choice": "few-8"} for row in saved["rows"] if row["operation"] == "dense_backward_parameters"]
     path.write_text(json.dumps({**saved, "rows": rows}))
     env = below_layer(t, wrong)
     tune(t, env, "--import", path)
-    t.fails(1, ("failed its self-test", "dense_backward_weights"), "train", net, t.data, "--device", "pocl", "--batch",
+    t.fails(1, ("failed its self-test", "dense_backward_parameters"), "train", net, t.data, "--device", "pocl", "--batch",
             "8", "--steps", "2", env=env)
 
 
