@@ -176,8 +176,8 @@ def _(t):
     path.write_text(json.dumps({**saved, "rows": rows}))
     env = below_layer(t, wrong)
     tune(t, env, "--import", path)
-    t.fails(1, ("failed its self-test", "dense_backward_parameters"), "train", net, t.data, "--device", "pocl", "--batch",
-            "8", "--steps", "2", env=env)
+    t.fails(1, ("failed its self-test", "dense_backward_parameters"),
+            "train", net, t.data, "--device", "pocl", "--batch", "8", "--steps", "2", env=env)
 
 
 @case("tune --arith fast: CLBlast is a variant of its products on GPUs, and a kernel beside it is exact")
