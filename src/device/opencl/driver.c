@@ -117,52 +117,40 @@ static tas_status join(tas_device *device, void **ticket)
     return error ? error_fail(device, error, "clWaitForEvents") : TAS_OK;
 }
 
-/* What a transfer beside the launches waits for: `after`, and the one before it, so that it fails if that did. */
-static cl_uint list_waits(void *after, void *ticket, cl_event waits[2])
+/* A transfer beside the launches: a read if there is `to`, else a write. It waits for `after`, and for the one before
+ * it, so that it fails if that did. */
+static tas_status transfer(tas_device *device, const mem *m, uint64_t offset, void *to, const void *from,
+                           uint64_t bytes, void *after, void **ticket)
 {
-    cl_uint count = 0;
-    if (after) waits[count++] = after;
-    if (ticket) waits[count++] = ticket;
-    return count;
-}
-
-/* A transfer that was accepted. */
-static tas_status begin_transfer(tas_device *device, cl_event done, uint64_t bytes, void **ticket)
-{
+    if (fork_is_child()) return fork_check(device->context);
     opencl_device *cl = device->cl;
+    cl_event before[2], done = NULL;
+    cl_uint count = 0;
+    tas_status status = get_transfers(device);
+    if (status || !bytes) return status;
+    if (after) before[count++] = after;
+    if (*ticket) before[count++] = *ticket;
+    const cl_event *waits = count ? before : NULL;
+    cl_int error = to ? clEnqueueReadBuffer(cl->transfers, m->cl, CL_FALSE, offset, bytes, to, count, waits, &done)
+                      : clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, offset, bytes, from, count, waits, &done);
+    if (error) return error_fail(device, error, to ? "clEnqueueReadBuffer" : "clEnqueueWriteBuffer");
     if (*ticket) clReleaseEvent(*ticket);
     *ticket = done;
     events_keep_stream(device, done, bytes);
-    const cl_int error = clFlush(cl->transfers);
+    error = clFlush(cl->transfers);
     return error ? error_fail(device, error, "clFlush") : TAS_OK;
 }
 
 static tas_status write_later(tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
                               void **ticket)
 {
-    if (fork_is_child()) return fork_check(device->context);
-    opencl_device *cl = device->cl;
-    cl_event waits[2], done = NULL;
-    tas_status status = get_transfers(device);
-    if (status || !bytes) return status;
-    const cl_uint count = list_waits(after, *ticket, waits);
-    cl_int error =
-        clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, count, count ? waits : NULL, &done);
-    return error ? error_fail(device, error, "clEnqueueWriteBuffer") : begin_transfer(device, done, bytes, ticket);
+    return transfer(device, m, 0, NULL, from, bytes, after, ticket);
 }
 
 static tas_status read_later(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes, void *after,
                              void **ticket)
 {
-    if (fork_is_child()) return fork_check(device->context);
-    opencl_device *cl = device->cl;
-    cl_event waits[2], done = NULL;
-    tas_status status = get_transfers(device);
-    if (status || !bytes) return status;
-    const cl_uint count = list_waits(after, *ticket, waits);
-    cl_int error =
-        clEnqueueReadBuffer(cl->transfers, m->cl, CL_FALSE, offset, bytes, to, count, count ? waits : NULL, &done);
-    return error ? error_fail(device, error, "clEnqueueReadBuffer") : begin_transfer(device, done, bytes, ticket);
+    return transfer(device, m, offset, to, NULL, bytes, after, ticket);
 }
 
 static tas_status await(tas_device *device, void *ticket)
