@@ -33,33 +33,38 @@ static tas_status list_tensors(slices *s)
     return TAS_OK;
 }
 
-/* A bucket of fewer elements takes in the parameters before it: its messages would mostly wait. */
+/* A bucket of fewer elements takes in the parameters before it: in smaller messages, latency would cost the most. */
 enum { BUCKET_LEAST = 1 << 16 };
+
+/* Whether a parameter begins another bucket, from the last parameter to the first. *held: the elements of the bucket
+ * so far. */
+static bool begins_bucket(uint64_t *held, uint64_t elements)
+{
+    const bool begins = *held >= BUCKET_LEAST;
+    *held = begins ? elements : *held + elements;
+    return begins;
+}
 
 static void list_buckets(slices *s)
 {
-    uint64_t at = s->elements;
+    uint64_t at = s->elements, held = 0;
     s->buckets = 1;
     for (int k = s->count; k--;) {
+        s->buckets += begins_bucket(&held, s->range[k].elements);
         slices_bucket *b = &s->bucket[s->buckets - 1];
         if (!b->count++) b->to = at;
         b->first = k;
         b->from = at -= s->range[k].elements;
-        s->buckets += k && b->to - b->from >= BUCKET_LEAST;
     }
 }
 
 uint32_t slices_buckets(const tas_network *network)
 {
     uint32_t count = 1;
-    uint64_t elements = 0;
-    bool full = false;
+    uint64_t held = 0;
     for (int i = network->parameter_count; i--;) {
         const tensor *t = &network->tensors[network->parameters[i]];
-        if (t->role != ROLE_PARAMETER) continue;
-        count += full;
-        elements = (full ? 0 : elements) + t->elements;
-        full = elements >= BUCKET_LEAST;
+        if (t->role == ROLE_PARAMETER) count += begins_bucket(&held, t->elements);
     }
     return count;
 }
