@@ -66,9 +66,9 @@ typedef struct tas_ranks_traffic {
 TAS_API void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out);
 
 /* Ends: on rank 0 the others' tas_ranks_serve() returns. Sets *ranks to NULL. Under MPI all processes make this call;
- * after a failure the whole job ends here. Gives how many devices of this process hang in their drivers: their memory
- * stays where it is, tas_device_close() and tas_context_close() leave them alone, and the program has to end by
- * _exit(), as exit() may wait for them. */
+ * after a failure the whole job ends here. Returns the number of devices of this process that hang in their drivers.
+ * Their memory is not released, tas_device_close() and tas_context_close() do nothing for them, and the program must
+ * end with _exit(), because exit() could wait for them. */
 TAS_API int tas_ranks_close(tas_ranks **ranks);
 
 #ifdef __cplusplus

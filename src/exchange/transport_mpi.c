@@ -219,8 +219,8 @@ static bool mpi_test(void *self, transport_op *op)
     return !failed;
 }
 
-/* Others may need the processor. For a few hundred microseconds it is only offered to them, since a thread that sleeps
- * is late by the timer's slack, which is longer than most messages take. */
+/* Others may need the processor. At first this thread only yields it: one that sleeps wakes up late by the timer's
+ * slack, which is longer than most messages take. */
 static void mpi_pause(void *self, uint32_t tries)
 {
     (void)self;

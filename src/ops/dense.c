@@ -61,8 +61,8 @@ static uint64_t dense_elements(const op_args *a, int operand)
 
 static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
-/* y (N, O) = b (O), or 0 if b is NULL, then fma over i ascending of x (N, I) w (O, I). The rows of w of
- * a block of outputs are transposed first, so that the compiler can vectorize over o. */
+/* y (N, O) = b (O), or 0 if b is NULL, then fma over i ascending of x (N, I) w (O, I). The rows of w of a block of
+ * outputs are transposed first, so that the compiler can vectorize over o. */
 static inline __attribute__((always_inline)) void add_inputs(const op_args *a, const float *restrict x,
                                                              const float *restrict w, const float *restrict b,
                                                              float *restrict y, float *restrict wt)

@@ -1,5 +1,5 @@
-/* Evaluation on a data set. The set passes through the device tile by tile; losses are summed by the
- * contract's blocks, so that the tile changes no bit. */
+/* Evaluation on a data set. The set passes through the device tile by tile; losses are summed by the contract's blocks,
+ * so that the tile changes no bit. */
 #include "train/evaluate.h"
 
 #include "stats/metrics.h"

@@ -161,6 +161,11 @@ static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32
     return w->device->driver->write(w->device, rows, 0, of->values, (uint64_t)shards * width * sizeof(float), true);
 }
 
+static shard_cut cut_of(const tas_run *run, uint32_t batch)
+{
+    return shards_cut(batch, run->options.shards, run->model->network->group);
+}
+
 /* The gradient ---------------------------------------------------------------------------------------------------- */
 
 /* From the device's layout to the canonical one, and back: parameters that are trained, from one of the slices' on. */
@@ -226,7 +231,7 @@ static void begin_buckets(tas_run *run, const step_batch *batch)
     for (int b = 0; b < r->slices.buckets; b++) r->bucket[b].awaited = r->slices.bucket[b].count;
 }
 
-/* Nothing is read anymore when this is done; a failure is known already. */
+/* Waits for all reads. Their failures were reported before. */
 static void end_reads(tas_run *run)
 {
     ranked *r = run->ranked;
@@ -279,7 +284,7 @@ static tas_status read_losses(tas_run *run, const step_batch *batch)
     ranked *r = run->ranked;
     workspace *w = &run->w;
     const device_driver *driver = w->device->driver;
-    const uint32_t used = shards_cut(batch->count, run->options.shards, run->model->network->group).used;
+    const uint32_t used = cut_of(run, batch->count).used;
     const uint32_t to = r->to < used ? r->to : used;
     const uint64_t at = r->from * sizeof(float), bytes = r->from < to ? (to - r->from) * sizeof(float) : 0;
     tas_status status = step_sum_rows(w, batch);
@@ -307,11 +312,11 @@ static tas_status total_rows(tas_run *run, float *rows, uint32_t used, float *to
     return status;
 }
 
-/* As step_watch(), but that the gradient is looked at in slices. */
+/* Like step_watch(), except that the gradient is checked later, in slices. */
 static tas_status watch(tas_run *run, const run_step *step)
 {
     ranked *r = run->ranked;
-    const uint32_t used = shards_cut(step->count, run->options.shards, run->model->network->group).used;
+    const uint32_t used = cut_of(run, step->count).used;
     const bool weighted = run->w.plan.weighted;
     float losses, weights = 0;
     const op_args args = {
@@ -333,7 +338,7 @@ static uint32_t seats_used(const tas_run *run, const run_step *step)
 {
     const exchange *e = &run->ranked->exchange;
     const uint32_t per_seat = e->halving.shards_per_seat;
-    const shard_cut cut = shards_cut(step->count, run->options.shards, run->model->network->group);
+    const shard_cut cut = cut_of(run, step->count);
     const shard_cut whole = shards_without_leaves(&cut);
     const uint32_t used = (cut.used - 1) / per_seat + 1, rank = halving_rank(&e->halving, used - 1);
     halving_node nodes[HALVING_NODES];
@@ -352,7 +357,8 @@ static tas_status compute(tas_run *run, const run_step *step)
     if (!status) status = read_losses(run, &batch);
     if (!status) status = sum_buckets(run, seats_used(run, step));
     if (!status) status = feed_settle(&run->w);
-    /* The last exchange, of which all wait for all: after it no device can fail before all slices are updated. */
+    /* The last exchange, which no rank completes without all others: after it, nothing is left that can fail on a
+     * device before the slices are updated. */
     if (!status) status = watch(run, step);
     end_reads(run);
     return status;
@@ -407,7 +413,8 @@ static tas_status update_statistics(tas_run *run, const run_step *step, const op
     return status;
 }
 
-/* The weights that all have now are a snapshot, which comes to the device. It is not changed before that is done. */
+/* Writes the weights, which all ranks have now, to the snapshot and from there to the device. The snapshot does not
+ * change before the last such write is done. */
 static tas_status write_weights(tas_run *run, uint64_t step)
 {
     workspace *w = &run->w;
@@ -425,8 +432,8 @@ static tas_status write_weights(tas_run *run, uint64_t step)
     return status;
 }
 
-/* The slices of the weights, from the sums of gradients that all ranks have now. If they are not finite, that comes
- * with the first bucket, and nothing else does. */
+/* Updates this rank's slices of the weights and gathers those of all. If something is not finite, all ranks know it
+ * after the first bucket, and no other is gathered. */
 static tas_status update_slices(tas_run *run, const run_step *step, const optimizer_step *of)
 {
     ranked *r = run->ranked;

@@ -60,10 +60,11 @@ static tas_status add_node(workspace *w, const mem *to, const mem *from, bool ke
     return device_run(w->device, &args, operand, NULL);
 }
 
-/* A leaf's sums get those of `added` of the nodes that wait, and then wait as well, unless the leaf is the last. */
+/* What becomes of the sums of a leaf. */
 typedef struct leaf_sums {
-    int waiting, added;
-    bool last;
+    int waiting; /* nodes, */
+    int added;   /* and of these the last ones, which are added to the leaf's sums */
+    bool last;   /* no leaf follows: else the result waits as well */
 } leaf_sums;
 
 static tas_status add_range(workspace *w, const leaf_sums *leaf, byte_range some)
