@@ -22,7 +22,7 @@ struct tas_context {
     struct entry_state *caller; /* the program's own state during a call, else NULL */
     uint64_t noted[NOTES_KEPT]; /* the last lines of note_once(), hashed */
     int notes;                  /* how many there were */
-    bool hangs;                 /* a thread that hangs in a driver has it: it is left alone */
+    bool hangs;                 /* a thread hangs in the driver of its device: both are never closed */
     struct tas_ranks *ranks;    /* over which runs of its models are; NULL: over none */
 };
 

@@ -136,7 +136,7 @@ uint64_t device_limit(tas_device *device, uint64_t usual, uint64_t small)
 void device_close(tas_device **device)
 {
     if (!device || !*device) return;
-    if ((*device)->hangs) {
+    if ((*device)->context->hangs) {
         *device = NULL;
         return;
     }

@@ -128,7 +128,6 @@ struct tas_device {
     uint64_t used_bytes, peak_bytes;
     uint64_t host_bytes, host_peak_bytes;
     int pieces;                      /* of memory that are allocated */
-    bool hangs;                      /* a thread is in its driver, and will not return: it is left alone */
     bool reported;                   /* a caller reports progress: kernels are built without notes */
     struct profile *profile;         /* NULL unless the device is profiled */
     const device_observer *observer; /* NULL: nobody looks on */

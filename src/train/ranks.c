@@ -68,22 +68,13 @@ tas_status tas_ranks_open_mpi(tas_context *context, tas_ranks **out)
     return status;
 }
 
-static uint64_t *limit_of(const tas_ranks *ranks, const tas_device *device)
-{
-    ranks_limit *limit = ranks->limits;
-    while (limit->of != device) limit++;
-    return &limit->bytes;
-}
-
 static bool start_worker(tas_ranks *ranks, uint32_t i, const transport *t, tas_device *device)
 {
     ranks_worker *worker = &ranks->workers[i];
     tas_ranks *own = calloc(1, sizeof *own);
     if (!own) return false;
-    *own =
-        (tas_ranks){.context = device->context, .transport = *t, .device = device, .budget = *limit_of(ranks, device)};
-    worker->ranks = own;
-    worker->device = device;
+    *own = (tas_ranks){.context = device->context, .transport = *t, .device = device, .budget = worker->budget};
+    *worker = (ranks_worker){.device = device, .ranks = own, .budget = worker->budget};
     own->context->ranks = own;
     if (!open_exchange(own) && !pthread_create(&worker->thread, NULL, ranks_serve_thread, own)) return true;
     exchange_close(&own->all);
@@ -123,9 +114,7 @@ static tas_status open_devices(tas_context *context, tas_device *const *devices,
     if (status) return status;
     (*out)->local = true;
     (*out)->workers = calloc(count + 1, sizeof *(*out)->workers);
-    (*out)->limits = calloc(count + 1, sizeof *(*out)->limits);
-    for (size_t i = 0; i < count && (*out)->limits; i++) (*out)->limits[i].of = devices[i];
-    if (!(*out)->workers || !(*out)->limits)
+    if (!(*out)->workers)
         status = fail(context, TAS_NO_MEMORY, "no memory for ranks");
     else
         status = start_workers(*out, devices, (uint32_t)count);
@@ -137,7 +126,6 @@ static tas_status open_devices(tas_context *context, tas_device *const *devices,
         tas_ranks_close(out);
     else {
         free((*out)->workers);
-        free((*out)->limits);
         free(*out);
         *out = NULL;
     }
@@ -167,7 +155,7 @@ void tas_ranks_set_budget(tas_ranks *ranks, uint32_t rank, uint64_t bytes)
     if (rank == ranks->transport.rank)
         ranks->budget = bytes;
     else if (rank - 1 < ranks->worker_count)
-        *limit_of(ranks, ranks->workers[rank - 1].device) = ranks->workers[rank - 1].ranks->budget = bytes;
+        ranks->workers[rank - 1].budget = ranks->workers[rank - 1].ranks->budget = bytes;
 }
 
 void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out)
@@ -434,21 +422,22 @@ void ranks_close_run(tas_run *run)
 
 enum { JOIN_SECONDS = 10 };
 
-/* The threads of devices end by themselves, but for one that hangs in a driver: its memory, its device and its context
+/* The threads of devices end by themselves, except one that hangs in a driver: its memory, its device and its context
  * stay. True if it has ended. */
 static bool join(tas_ranks *ranks, ranks_worker *worker)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += JOIN_SECONDS;
-    worker->hangs = pthread_timedjoin_np(worker->thread, NULL, &until) != 0;
-    worker->device->hangs |= worker->hangs;
-    worker->device->context->hangs |= worker->hangs;
-    ranks->hanging += worker->hangs;
-    return !worker->hangs;
+    if (worker->joined || worker->device->context->hangs) return worker->joined;
+    worker->joined = !pthread_timedjoin_np(worker->thread, NULL, &until);
+    worker->device->context->hangs = !worker->joined;
+    ranks->hanging += !worker->joined;
+    return worker->joined;
 }
 
-/* The devices that can go on come first; gives how many. What the others have is lost to this process. */
+/* The devices that can go on come first, with their budgets; returns how many. What the others have is lost to this
+ * process. */
 static uint32_t end_workers(tas_ranks *ranks, tas_run **runs, tas_device **devices)
 {
     uint32_t good = 0;
@@ -456,7 +445,9 @@ static uint32_t end_workers(tas_ranks *ranks, tas_run **runs, tas_device **devic
         tas_ranks *own = ranks->workers[i].ranks;
         const bool ended = join(ranks, &ranks->workers[i]);
         runs[i] = own->run && own->run->ranked && own->run->ranked->open ? own->run : NULL;
-        if (ended && own->result == TAS_RANK_FAILED) devices[good++] = ranks->workers[i].device;
+        if (!ended || own->result != TAS_RANK_FAILED) continue;
+        ranks->workers[good].budget = ranks->workers[i].budget;
+        devices[good++] = ranks->workers[i].device;
     }
     return good;
 }
@@ -464,7 +455,7 @@ static uint32_t end_workers(tas_ranks *ranks, tas_run **runs, tas_device **devic
 static void free_workers(tas_ranks *ranks)
 {
     for (uint32_t i = 0; i < ranks->worker_count; i++)
-        if (!ranks->workers[i].hangs) ranks_serve_free(ranks->workers[i].ranks);
+        if (!ranks->workers[i].device->context->hangs) ranks_serve_free(ranks->workers[i].ranks);
     ranks->worker_count = 0;
 }
 
@@ -526,7 +517,6 @@ int tas_ranks_close(tas_ranks **of)
     exchange_close(&ranks->all);
     free(ranks->workers);
     const int hanging = (int)ranks->hanging;
-    free(ranks->limits);
     free(ranks);
     return hanging;
 }

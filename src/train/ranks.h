@@ -69,14 +69,9 @@ typedef struct ranks_worker {
     pthread_t thread;
     tas_device *device;
     struct tas_ranks *ranks; /* its own */
-    bool hangs;              /* in its driver: its thread has not ended */
+    uint64_t budget;         /* bytes that its device may use; 0: as by default */
+    bool joined;             /* its thread has ended */
 } ranks_worker;
-
-/* Bytes that a further device of this process may use; 0: as by default. */
-typedef struct ranks_limit {
-    const tas_device *of;
-    uint64_t bytes;
-} ranks_limit;
 
 enum { RANKS_ROOTS = 4 };
 
@@ -89,8 +84,7 @@ struct tas_ranks {
     tas_ranks_traffic done; /* of runs that are closed */
     ranks_worker *workers;
     uint32_t worker_count;
-    uint32_t hanging;    /* workers, also of those that were left out of a run */
-    ranks_limit *limits; /* of as many devices as there were at first */
+    uint32_t hanging; /* workers, also of those that were left out of a run */
     struct {
         const tas_data *of;
         char hex[65];
