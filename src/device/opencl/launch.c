@@ -73,3 +73,16 @@ tas_status launch_kernel(tas_device *device, cl_kernel kernel, launch_range rang
     cl_int error = pieces_enqueue(device, kernel, &range, argument_bytes(args), name);
     return error ? launch_failed(device, kernel, error, -1, &range) : TAS_OK;
 }
+
+tas_status launch_biases(tas_device *device, const op_args *args, const mem *m, const mem *scratch, op_launch biases)
+{
+    const mem operand[] = {m[1], m[4], m[5]};
+    return biases(device, args, operand, scratch);
+}
+
+tas_status launch_parameters(tas_device *device, const op_args *args, const mem *m, const mem *scratch,
+                             op_launch weights, op_launch biases)
+{
+    const tas_status status = weights(device, args, m, scratch);
+    return status ? status : launch_biases(device, args, m, scratch, biases);
+}

@@ -61,6 +61,12 @@ static inline launch_range launch_single(size_t x, size_t y, size_t z)
     return (launch_range){.global = {x, y, z}, .local = {1, 1, 1}};
 }
 
+/* Of a layer whose operation sums the gradients of its weights and biases (x, dy, total, open, bias_total, bias_open):
+ * those of the biases, by what launches them from dy and their own sums; and both, one after the other. */
+tas_status launch_biases(tas_device *device, const op_args *args, const mem *m, const mem *scratch, op_launch biases);
+tas_status launch_parameters(tas_device *device, const op_args *args, const mem *m, const mem *scratch,
+                             op_launch weights, op_launch biases);
+
 /* The range of a kernel over single elements: -D GROUP work-items in a group, each with -D RUN neighbors. Processors
  * get long runs, which compilers vectorize; elsewhere a run is 1, so that neighbors read neighbors. */
 enum { LAUNCH_CPU_RUN = 1024 };

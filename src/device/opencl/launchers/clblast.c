@@ -155,16 +155,14 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
 /* The biases are left to the kernel, which is exact. */
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const mem bias[] = {m[1], m[4], m[5]};
     op_args args = *a;
     args.op = OP_DENSE_BACKWARD_BIAS;
-    return device->launch[args.op](device, &args, bias, scratch);
+    return device->launch[args.op](device, &args, m, scratch);
 }
 
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const tas_status status = backward_weights(device, a, m, scratch);
-    return status ? status : backward_bias(device, a, m, scratch);
+    return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
 }
 
 static uint64_t forward_scratch(tas_device *device, const op_args *a)
@@ -317,7 +315,7 @@ static tas_status run(tas_device *device, const op_args *a, const mem *m, const 
     if (!cl->rehearsal) return products[i].launch(device, a, m, scratch);
     rehearse_choice(cl->rehearsal, device->variants[a->op] - 1);
     rehearse_kernel(cl->rehearsal, "clblast", "sgemm", ""); /* which no case of the self-test launches */
-    return a->op == OP_DENSE_BACKWARD_PARAMETERS ? backward_bias(device, a, m, scratch) : TAS_OK;
+    return a->op == OP_DENSE_BACKWARD_PARAMETERS ? launch_biases(device, a, m, scratch, backward_bias) : TAS_OK;
 }
 
 /* If calls may have another variant than the usual one: as much as either needs. */

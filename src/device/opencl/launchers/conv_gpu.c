@@ -93,19 +93,20 @@ static tas_status weights_pass(tas_device *device, const op_args *a, const mem *
     return launch_product(device, a, "conv_backward_weights", p, &args);
 }
 
-/* As in dense_gpu.c. */
-static example_sums sums_of(const op_args *a, const mem *m)
+static example_sums sums_of(const op_args *a, const mem *operand)
 {
-    example_sums s = {.count = window_weights(a), .granule = a->size[WINDOW_GRANULE]};
-    if (a->op == OP_CONV_BACKWARD_PARAMETERS && !depthwise_fits(a)) s.biases = a->size[WINDOW_O];
-    if (m) s.total = &m[2], s.partial = &m[3];
-    if (m && s.biases) s.bias_total = &m[4], s.bias_partial = &m[5];
-    return s;
+    const bool biased = a->op == OP_CONV_BACKWARD_PARAMETERS && !depthwise_fits(a);
+    return sum_examples_of(window_weights(a), biased ? a->size[WINDOW_O] : 0, a->size[WINDOW_GRANULE], operand);
+}
+
+static example_sums bias_sums_of(const op_args *a, const mem *operand)
+{
+    return sum_examples_of(a->size[WINDOW_O], 0, a->size[WINDOW_GRANULE], operand);
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = sums_of(a, m);
+    const example_sums sums = sums_of(a, &m[2]);
     return sum_examples_run(device, a, &sums, m, scratch,
                             depthwise_fits(a) ? depthwise_gpu_weights_pass : weights_pass);
 }
@@ -117,17 +118,15 @@ static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, 
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = {
-        .count = a->size[WINDOW_O], .granule = a->size[WINDOW_GRANULE], .total = &m[1], .partial = &m[2]};
+    const example_sums sums = bias_sums_of(a, &m[1]);
     return sum_examples_run(device, a, &sums, m, scratch, bias_pass);
 }
 
 /* Depthwise convolutions have few products per sum, and a kernel of their own. */
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const mem bias[] = {m[1], m[4], m[5]};
-    const tas_status status = backward_weights(device, a, m, scratch);
-    return status || !depthwise_fits(a) ? status : backward_bias(device, a, bias, scratch);
+    if (!depthwise_fits(a)) return backward_weights(device, a, m, scratch);
+    return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
@@ -138,7 +137,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
 
 static uint64_t bias_scratch(tas_device *device, const op_args *a)
 {
-    const example_sums sums = {.count = a->size[WINDOW_O], .granule = a->size[WINDOW_GRANULE]};
+    const example_sums sums = bias_sums_of(a, NULL);
     return sum_examples_scratch(device, a, &sums);
 }
 

@@ -240,9 +240,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const mem bias[] = {m[1], m[4], m[5]};
-    const tas_status status = backward_weights(device, a, m, scratch);
-    return status ? status : backward_bias(device, a, bias, scratch);
+    return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
 }
 
 const launcher dense_launchers[] = {

@@ -63,19 +63,20 @@ static tas_status weights_pass(tas_device *device, const op_args *a, const mem *
     return launch_kernel(device, kernel, blocks_range(b, p, g->granules), &args);
 }
 
-/* The sums of a call, in its operands m from the first total on; NULL: only their size matters. */
-static example_sums sums_of(const op_args *a, const mem *m)
+static example_sums sums_of(const op_args *a, const mem *operand)
 {
-    example_sums s = {.count = weights_of(a), .granule = a->size[DENSE_GRANULE]};
-    if (a->op == OP_DENSE_BACKWARD_PARAMETERS) s.biases = a->size[DENSE_OUTPUTS];
-    if (m) s.total = &m[2], s.partial = &m[3];
-    if (m && s.biases) s.bias_total = &m[4], s.bias_partial = &m[5];
-    return s;
+    const uint32_t biases = a->op == OP_DENSE_BACKWARD_PARAMETERS ? a->size[DENSE_OUTPUTS] : 0;
+    return sum_examples_of(weights_of(a), biases, a->size[DENSE_GRANULE], operand);
+}
+
+static example_sums bias_sums_of(const op_args *a, const mem *operand)
+{
+    return sum_examples_of(a->size[DENSE_OUTPUTS], 0, a->size[DENSE_GRANULE], operand);
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = sums_of(a, m);
+    const example_sums sums = sums_of(a, &m[2]);
     return sum_examples_run(device, a, &sums, m, scratch, weights_pass);
 }
 
@@ -92,14 +93,13 @@ static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, 
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const example_sums sums = {
-        .count = a->size[DENSE_OUTPUTS], .granule = a->size[DENSE_GRANULE], .total = &m[1], .partial = &m[2]};
+    const example_sums sums = bias_sums_of(a, &m[1]);
     return sum_examples_run(device, a, &sums, m, scratch, bias_pass);
 }
 
 static uint64_t bias_scratch(tas_device *device, const op_args *a)
 {
-    const example_sums sums = {.count = a->size[DENSE_OUTPUTS], .granule = a->size[DENSE_GRANULE]};
+    const example_sums sums = bias_sums_of(a, NULL);
     return sum_examples_scratch(device, a, &sums);
 }
 

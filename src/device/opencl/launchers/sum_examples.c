@@ -13,6 +13,17 @@ static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *ou
     return program_get_kernel(device, "sum_examples", name, options, out);
 }
 
+example_sums sum_examples_of(uint64_t count, uint32_t biases, uint32_t granule, const mem *operand)
+{
+    example_sums s = {.count = count, .granule = granule, .biases = biases};
+    if (!operand) return s;
+    s.total = &operand[0];
+    s.partial = &operand[1];
+    s.bias_total = &operand[biases ? 2 : 0];
+    s.bias_partial = &operand[biases ? 3 : 1];
+    return s;
+}
+
 /* From a granule's sums to the next one's: whole runs of 4 if there are biases, for kernels that store such runs. */
 static uint64_t stride_of(const example_sums *s) { return s->biases ? (s->count + s->biases + 3) / 4 * 4 : s->count; }
 
@@ -40,10 +51,9 @@ static tas_status add_granules(tas_device *device, const op_args *a, const examp
     tas_status status = get_kernel(device, "add_granules", &kernel);
     if (status) return status;
     const uint64_t all = s->count + s->biases;
-    const launch_args args =
-        ARGS(A_MEM(p->to), A_MEM(s->total), A_MEM(s->partial), A_MEM(s->biases ? s->bias_total : s->total),
-             A_MEM(s->biases ? s->bias_partial : s->partial), A_U32((uint32_t)s->count), A_U32((uint32_t)all),
-             A_U32(p->stride), A_U32(p->granules - goes_on), A_U32(batch_begins), A_U32(goes_on));
+    const launch_args args = ARGS(A_MEM(p->to), A_MEM(s->total), A_MEM(s->partial), A_MEM(s->bias_total),
+                                  A_MEM(s->bias_partial), A_U32((uint32_t)s->count), A_U32((uint32_t)all),
+                                  A_U32(p->stride), A_U32(p->granules - goes_on), A_U32(batch_begins), A_U32(goes_on));
     return launch_kernel(device, kernel, launch_line(cl->group, all), &args);
 }
 
@@ -62,7 +72,6 @@ static tas_status run_pass(tas_device *device, const op_args *a, const example_s
     const bool goes_on = (a->first + end) % s->granule && a->first + end < a->batch;
     const bool alone = p->granules == 1 && (goes_on || a->first + p->from == p->within);
     if (alone) sum_in_place(p, s, goes_on);
-    if (!s->biases) p->bias_partial = p->partial, p->bias_to = p->to;
     const tas_status status = launch(device, a, m, p);
     return status || alone ? status : add_granules(device, a, s, p, goes_on);
 }
@@ -72,14 +81,13 @@ tas_status sum_examples_run(tas_device *device, const op_args *a, const example_
 {
     const uint32_t granule = s->granule, biased = s->biases > 0;
     if (!granule) { /* one chain, which goes on in the total */
-        const mem *bias = biased ? s->bias_total : s->total;
         const granule_pass all = {.granule = a->n,
                                   .granules = 1,
                                   .begun = a->first > 0,
                                   .partial = s->total,
                                   .to = s->total,
-                                  .bias_partial = bias,
-                                  .bias_to = bias,
+                                  .bias_partial = s->bias_total,
+                                  .bias_to = s->bias_total,
                                   .biased = biased};
         return launch(device, a, m, &all);
     }

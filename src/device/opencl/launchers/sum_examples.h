@@ -12,8 +12,11 @@ typedef struct example_sums {
     uint32_t granule;                     /* examples; 0: one chain */
     const mem *total, *partial;           /* (count) each */
     uint32_t biases;                      /* 0: no others beside them */
-    const mem *bias_total, *bias_partial; /* (biases) each; NULL without them */
+    const mem *bias_total, *bias_partial; /* (biases) each; without them those of the weights stand in */
 } example_sums;
+
+/* operand: the total and the partial sums, and then those of the biases; NULL: only sizes matter. */
+example_sums sum_examples_of(uint64_t count, uint32_t biases, uint32_t granule, const mem *operand);
 
 typedef struct granule_pass {
     uint32_t from;     /* the tile's example that it begins with */
