@@ -211,6 +211,13 @@ def below_layer(t, fault="", folder=None, **more):
             "XDG_CACHE_HOME": str(folder or t.place()), "POCL_CACHE_DIR": drivers, **more}
 
 
+def count_calls(t, env, run):
+    """What run(env) gives below the layer, and how many calls of each name the driver gets."""
+    log = t.place() / "counted"
+    result = run({**env, "TASSELLO_FAULT_LOG": str(log)})
+    return result, json.loads(log.read_text().splitlines()[-1])["calls"]
+
+
 def png(width, height, pixels):
     """A gray picture."""
     def piece(kind, data):

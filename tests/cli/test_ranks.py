@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from checks import forecast, POCL
-from common import case, expect, leftovers, main, make_set, POCL_ICD, Result, Skip
+from common import below_layer, case, count_calls, expect, leftovers, main, make_set, POCL_ICD, Result, Skip
 
 ALL = os.environ.get("TASSELLO_RANKS") == "all"
 NET = ("input data normalize\naugment shift 1\nconv2d 4 3 padding 1\nbatch_norm\nrelu\nmax_pool 2\nflatten\n"
@@ -118,19 +118,25 @@ def _(t):
             expect(found.digest() == alone.digest(), f"{devices}: another digest", found)
 
 
+def below(t):
+    """With the cache of all cases, as none makes a device wrong."""
+    return below_layer(t, folder=t.environment["XDG_CACHE_HOME"])
+
+
+def count_reads(t, env, settings):
+    """How many reads a run makes. Shares, and so the number of reads, differ from run to run with the speeds that are
+    measured."""
+    for _ in range(2):  # the first one tests kernels
+        _, calls = count_calls(t, env, lambda logged: t.run(*settings, env=logged))
+    return calls["clEnqueueReadBuffer"]
+
+
 @case("a run goes on without a device that fails, with the same bits", needs="pocl")
 def _(t):
-    layer = Path(t.program).parent.parent / "tests/libfault_layer.so"
-    if not layer.exists():
-        raise Skip("no fault layer")
+    env = below(t)
     settings = words(t, "--batch", "25", "--epochs", "6", "--optimizer", "adam")
     alone, draw, gone = t.run(*settings, "--device", "reference"), random.Random(1), 0
-    log = t.root / "log of faults"
-    env = {**POCL, "OPENCL_LAYERS": str(layer)}
-    for _ in range(2):  # the first one tests kernels
-        t.run(*settings, "--device", "reference,pocl", env={**env, "TASSELLO_FAULT_LOG": str(log)})
-    reads = json.loads(log.read_text().splitlines()[-1])["calls"]["clEnqueueReadBuffer"]
-    # Shares, and so the number of reads, differ from run to run with the speeds that are measured.
+    reads = count_reads(t, env, (*settings, "--device", "reference,pocl"))
     for nth in sorted(draw.randint(reads // 8, reads // 3) for _ in range(20 if ALL else 3)):
         rule = f"call=clEnqueueReadBuffer;nth={nth};times=0;code=-36"
         found = t.run(*settings, "--device", "reference,pocl", env={**env, "TASSELLO_FAULT": rule})
@@ -139,40 +145,28 @@ def _(t):
     expect(gone, "no device was left out")
 
 
-def fault_at(t, env, log, settings, call, share):
-    """A rule for a call at that share of the calls of a run."""
-    for _ in range(2):  # the first one tests kernels
-        t.run(*settings, env={**env, "TASSELLO_FAULT_LOG": str(log)})
-    calls = json.loads(log.read_text().splitlines()[-1])["calls"][call]
-    return f"call={call};nth={int(calls * share)};times=0"
-
-
 @case("a run goes on without a device that hangs, and the process ends", needs="pocl")
 def _(t):
-    layer = Path(t.program).parent.parent / "tests/libfault_layer.so"
-    if not layer.exists():
-        raise Skip("no fault layer")
+    env = below(t)
     settings = words(t, "--batch", "25", "--epochs", "6", "--device", "reference,pocl")
     alone = t.run(*settings[:-1], "reference")
-    env = {**POCL, "OPENCL_LAYERS": str(layer)}
-    rule = fault_at(t, env, t.root / "log of hangs", settings, "clEnqueueReadBuffer", 0.7)
-    found = t.run(*settings, env={**env, "TASSELLO_FAULT": f"{rule};pause=600000"}, timeout=120)
+    nth = int(0.7 * count_reads(t, env, settings))
+    rule = f"call=clEnqueueReadBuffer;nth={nth};times=0;pause=600000"
+    found = t.run(*settings, env={**env, "TASSELLO_FAULT": rule}, timeout=120)
     expect(found.digest() == alone.digest(), "another digest", found)
     found.says("device 2 of 2, pocl: hangs", "the run goes on without it")
 
 
 @case("under MPI a device that fails or hangs ends the job, and the message names it", needs="pocl")
 def _(t):
-    layer = Path(t.program).parent.parent / "tests/libfault_layer.so"
-    if not layer.exists():
-        raise Skip("no fault layer")
+    env = below(t)
     settings = words(t, "--batch", "25", "--epochs", "6", "--device", "pocl")
-    env = {**POCL, "OPENCL_LAYERS": str(layer)}
-    rule = fault_at(t, env, t.root / "log of failures", settings, "clEnqueueReadBuffer", 0.3)
+    nth = int(0.3 * count_reads(t, env, settings))
     head = launcher(t, "openmpi")
     other = [t.program, *map(str, settings[:-1]), "reference"]
     for more, what in (("code=-36", "CL_INVALID_COMMAND_QUEUE"), ("pause=600000", "hangs")):
-        broken = ["env", f"TASSELLO_FAULT={rule};{more}", *[f"{k}={v}" for k, v in env.items()], t.program,
+        rule = f"call=clEnqueueReadBuffer;nth={nth};times=0;{more}"
+        broken = ["env", f"TASSELLO_FAULT={rule}", *[f"{k}={v}" for k, v in env.items()], t.program,
                   *map(str, settings)]
         command = [*head, "-n", "2", *other, ":", "-n", "1", *broken]
         found = finish(subprocess.Popen(command, env=t.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

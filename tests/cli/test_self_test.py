@@ -3,12 +3,11 @@
 and what is built is shown. Kernels are made wrong by rules of the fault layer ($TASSELLO_FAULT_LAYER).
 """
 
-import json
 import os
 import re
 import sys
 
-from common import below_layer, Skip, case, expect, main, one_object
+from common import below_layer, count_calls, Skip, case, expect, main, one_object
 
 LAUNCH = "clEnqueueNDRangeKernel"
 DENSE = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
@@ -44,9 +43,7 @@ def tested(env):
 
 
 def counted(t, env, *words, **more):
-    log = t.place() / "counted"
-    result = t.train("--steps", "1", *words, device="pocl", env={**env, "TASSELLO_FAULT_LOG": str(log)}, **more)
-    return result, json.loads(log.read_text())["calls"]
+    return count_calls(t, env, lambda logged: t.train("--steps", "1", *words, device="pocl", env=logged, **more))
 
 
 @case("a network's operations are tested, and no others", needs="pocl")
