@@ -35,16 +35,6 @@ KERNEL conv_pack_weights(const __global float *restrict w /* (O, CG, T) */, __gl
     }
 }
 
-// t[j][k] becomes t[k][j].
-INLINE void transpose(float4 t[4])
-{
-    float4 a = t[0], b = t[1], c = t[2], d = t[3];
-    t[0] = (float4)(a.x, b.x, c.x, d.x);
-    t[1] = (float4)(a.y, b.y, c.y, d.y);
-    t[2] = (float4)(a.z, b.z, c.z, d.z);
-    t[3] = (float4)(a.w, b.w, c.w, d.w);
-}
-
 // Copies the granules of four lanes, from n, n + granule, ..., to four places of each step. The granule is a multiple
 // of 4 examples.
 INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint n, uint granule, uint i)
@@ -55,7 +45,7 @@ INLINE void deal_fours(const __global float *x, __global float *y, uint elements
             const uint from = n + j * granule + s;
             t[j] = vload4(0, x + ((size_t)(from / PANEL) * elements + i) * PANEL + from % PANEL);
         }
-        transpose(t);
+        transpose_fours(t);
         UNROLL for (int j = 0; j < 4; j++)
             vstore4(t[j], 0, y + ((size_t)(s + j) * elements + i) * VEC);
     }
@@ -118,7 +108,7 @@ KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements,
             float4 t[4];
             UNROLL for (int j = 0; j < 4; j++)
                 t[j] = vload4(0, lanes + (size_t)(i + j) * PANEL);
-            transpose(t);
+            transpose_fours(t);
             UNROLL for (int j = 0; j < 4; j++)
                 vstore4(t[j], 0, rows + (size_t)j * elements + i);
         }
@@ -152,7 +142,7 @@ KERNEL conv_pack_outputs(const __global float *restrict dy, __global float *rest
                 float4 t[4];
                 UNROLL for (int j = 0; j < 4; j++)
                     t[j] = vload4(0, lanes + ((size_t)(o + j) * P + p) * PANEL);
-                transpose(t);
+                transpose_fours(t);
                 UNROLL for (int j = 0; j < 4; j++)
                     vstore4(t[j], 0, to + j * example + (size_t)p * VEC + o);
             }

@@ -21,12 +21,11 @@
 // lint: -D VEC=8 -D PANEL=16 -D ROWS=6
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=6
 #include "arith.h"
+#include "dense_sums.h"
 #include "unroll.h"
 #include "vectors.h"
 
 #pragma OPENCL FP_CONTRACT OFF
-
-#define VECS (PANEL / VEC)
 
 // Blocks visited before the next panel; their rows stay in the level 2 cache meanwhile.
 #define CHUNK 4
@@ -120,16 +119,6 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
         forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased, least);
 }
 
-// t[j][k] becomes t[k][j].
-INLINE void transpose(float4 t[4])
-{
-    float4 a = t[0], b = t[1], c = t[2], d = t[3];
-    t[0] = (float4)(a.x, b.x, c.x, d.x);
-    t[1] = (float4)(a.y, b.y, c.y, d.y);
-    t[2] = (float4)(a.z, b.z, c.z, d.z);
-    t[3] = (float4)(a.w, b.w, c.w, d.w);
-}
-
 // dX[n0 + lane][i0 + r] = c(r, lane)
 INLINE void store_transposed(__global float *dx, vec c[ROWS][VECS], const int rows, const int vecs,
                              uint n0, uint i0, uint N, uint I)
@@ -147,7 +136,7 @@ INLINE void store_transposed(__global float *dx, vec c[ROWS][VECS], const int ro
             float4 t[4];
             UNROLL for (int j = 0; j < 4; j++)
                 t[j] = vload4(0, &block[r + j][n]);
-            transpose(t);
+            transpose_fours(t);
             UNROLL for (int j = 0; j < 4; j++)
                 vstore4(t[j], 0, dx + (ulong)(n + j) * I + r);
         }
@@ -184,7 +173,6 @@ KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY *
         backward_input_block(ROWS, VECS, dyt, w, dx, n0, i0, N, I, O);
 }
 
-// A chain that starts at +0 never ends at -0, but llvmpipe's does if each product is -0: hence the selection.
 INLINE void backward_weights_block(const int rows, const __global float *dyp, const __global float *x,
                                    __global float *total, __global float *partial, uint i0, uint N, uint I,
                                    uint first, uint batch, uint granule)
@@ -208,18 +196,7 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
         dyp += (ulong)run * PANEL;
 
         bool closed = within + run == granule || j + run == batch;
-        bool add = closed && j >= granule;
-        __global float *to = closed ? total : partial;
-        UNROLL for (int r = 0; r < rows; r++) {
-            if ((uint)r < inputs) {
-                UNROLL for (int v = 0; v < VECS; v++) {
-                    vec sum = c[r][v];
-                    if (add)
-                        sum = load_vec(v, total + r * PANEL) + sum;
-                    store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);
-                }
-            }
-        }
+        store_sums(c, rows, inputs, closed, closed && j >= granule, total, partial);
     }
 }
 
@@ -322,7 +299,7 @@ KERNEL dense_pack_rows(const __global float *dy /* (N, O) */, __global float *dy
             float4 t[4];
             UNROLL for (int j = 0; j < 4; j++)
                 t[j] = vload4(0, dy + (ulong)(n + j) * O + o);
-            transpose(t);
+            transpose_fours(t);
             UNROLL for (int j = 0; j < 4; j++)
                 vstore4(t[j], 0, dyt + (o + j) * PANEL + n);
         }

@@ -11,12 +11,11 @@
 // lint: -D VEC=8 -D PANEL=16 -D ROWS=6
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=4
 #include "arith.h"
+#include "dense_sums.h"
 #include "unroll.h"
 #include "vectors.h"
 
 #pragma OPENCL FP_CONTRACT OFF
-
-#define VECS (PANEL / VEC)
 
 // c(r, lane) = fma(a[r a_row + k a_step], b[k PANEL + lane], c(r, lane)) for k = 0 .. count-1.
 INLINE void chain(vec c[ROWS][VECS], const float *a, const uint a_row, const uint a_step, const __global float *b,
@@ -70,16 +69,6 @@ INLINE void add_outputs(vec sums[ROWS][VECS], const float *near, const __global 
     }
 }
 
-// t[j][k] becomes t[k][j].
-INLINE void transpose(float4 t[4])
-{
-    float4 a = t[0], b = t[1], c = t[2], d = t[3];
-    t[0] = (float4)(a.x, b.x, c.x, d.x);
-    t[1] = (float4)(a.y, b.y, c.y, d.y);
-    t[2] = (float4)(a.z, b.z, c.z, d.z);
-    t[3] = (float4)(a.w, b.w, c.w, d.w);
-}
-
 // dx[n][i] = sums[i][n]
 INLINE void store_inputs(__global float *dx, const float sums[WIDE * PANEL], uint examples, uint inputs, uint I)
 {
@@ -91,7 +80,7 @@ INLINE void store_inputs(__global float *dx, const float sums[WIDE * PANEL], uin
                     const float4 sum = vload4(0, sums + (i + j) * PANEL + n);
                     t[j] = (as_int4(sum) & 0x7fffffff) < as_int(0x1p-40f) ? (float4)(0.0f) : sum;
                 }
-                transpose(t);
+                transpose_fours(t);
                 UNROLL for (int j = 0; j < 4; j++)
                     vstore4(t[j], 0, dx + (ulong)(n + j) * I + i);
             }
@@ -159,29 +148,17 @@ INLINE void copy_inputs(float *near, const __global float *x, uint wide, uint co
     }
 }
 
-// Adds `count` examples to the sums of a block, which begin, or continue those in `partial`. What ends a granule goes
-// to the total, and is added to it if it is not the first. A chain that starts at +0 never ends at -0, but llvmpipe's
-// does if each product is -0: hence the selection.
+// Adds `count` examples to the sums of a block, which begin, or continue those in `partial`.
 INLINE void add_examples(const float *near, const __global float *dyp, uint count, uint inputs, bool begins,
                          bool closed, bool add, __global float *total, __global float *partial)
 {
-    __global float *to = closed ? total : partial;
     vec c[ROWS][VECS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
     chain(c, near, 1, WIDE, dyp, count);
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        if ((uint)r < inputs) {
-            UNROLL for (int v = 0; v < VECS; v++) {
-                vec sum = c[r][v];
-                if (add)
-                    sum = load_vec(v, total + r * PANEL) + sum;
-                store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);
-            }
-        }
-    }
+    store_sums(c, ROWS, inputs, closed, add, total, partial);
 }
 
 /* dW = dYt X, by the rule of granules: dense_backward_weights in dense.cl. `strip` examples at a time, a whole granule

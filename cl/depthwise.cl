@@ -338,16 +338,6 @@ KERNEL depthwise_backward_input(const __global float *dy /* panels (O, OH, OW) *
 // Elements of a plane per work-item of depthwise_pack.
 #define RUN 64
 
-// t[j][k] becomes t[k][j].
-INLINE void transpose(float4 t[4])
-{
-    float4 a = t[0], b = t[1], c = t[2], d = t[3];
-    t[0] = (float4)(a.x, b.x, c.x, d.x);
-    t[1] = (float4)(a.y, b.y, c.y, d.y);
-    t[2] = (float4)(a.z, b.z, c.z, d.z);
-    t[3] = (float4)(a.w, b.w, c.w, d.w);
-}
-
 /* Vectors of outputs y[count][ceil(O / VEC)][P][VEC] of the examples from .. from+count-1, for depthwise_weights.cl;
  * lane o holds channel o / M of x, lanes past the last output 0. Work-items: ceil(P / RUN), ceil(O / VEC), panels
  * starting at from / PANEL. */
@@ -373,7 +363,7 @@ KERNEL depthwise_pack(const __global float *x /* panels (O / M, P) */, __global 
                 float4 t[4];
                 UNROLL for (int j = 0; j < 4; j++)
                     t[j] = vload4(0, lanes[j] + (size_t)p * PANEL);
-                transpose(t);
+                transpose_fours(t);
                 UNROLL for (int j = 0; j < 4; j++)
                     vstore4(t[j], 0, to + j * example + (size_t)p * VEC + o);
             }

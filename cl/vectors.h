@@ -10,7 +10,6 @@ typedef JOIN(float, VEC) vec;
 #define store_vec JOIN(vstore, VEC)
 #define as_ivec JOIN(as_int, VEC)
 
-// arith_flush and arith_flush_state of each lane.
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
 
@@ -23,6 +22,16 @@ INLINE vec finish_vec(vec x, float least)
 {
     const vec done = flush_vec(x);
     return done < (vec)(least) ? (vec)(0.0f) : done;
+}
+
+// t[j][k] becomes t[k][j].
+INLINE void transpose_fours(float4 t[4])
+{
+    float4 a = t[0], b = t[1], c = t[2], d = t[3];
+    t[0] = (float4)(a.x, b.x, c.x, d.x);
+    t[1] = (float4)(a.y, b.y, c.y, d.y);
+    t[2] = (float4)(a.z, b.z, c.z, d.z);
+    t[3] = (float4)(a.w, b.w, c.w, d.w);
 }
 
 #endif

@@ -281,7 +281,6 @@ plant(
     "dense_backward_input",
     [CPU],
     [
-        ("t[1] = (float4)(a.y, b.y, c.y, d.y);", "t[1] = (float4)(a.y, b.y, d.y, c.y);"),
         ("for (; n + 4 <= examples && r + 4 <= inputs; r += 4) {", "for (; n + 4 <= examples && r < inputs; r += 4) {"),
         ("for (uint j = n; j < min(n + 4, examples); j++)", "for (uint j = n; j < n + 4; j++)"),
         ("bool end = ++within == PANEL;", "bool end = ++within == PANEL - 1;"),
@@ -301,15 +300,30 @@ plant(
     [
         ("c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + at[r] * PANEL);",
          "c[r][v] = load_vec(v, partial + at[r] * PANEL);"),
-        ("bool add = closed && j >= granule;", "bool add = closed && j > granule;"),
+        ("closed && j >= granule, total", "closed && j > granule, total"),
         ("x += (ulong)run * I;", "x += (ulong)run * I + 1;"),
+        ("for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {", "for (uint n = n0; n < n0 + PACK_ROWS; n++) {"),
+        ("dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;", "dyp[(ulong)n * PANEL + lane] = d;"),
+        ("if (o0 + PANEL <= O) {", "if (o0 <= O) {"),
+    ],
+)
+plant(
+    "cl/dense_sums.h",
+    "dense_backward_weights",
+    [CPU],
+    [
         ("sum = load_vec(v, total + r * PANEL) + sum;", "sum = load_vec(v, total + r * PANEL);"),
         ("store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);", "store_vec(sum, v, to + r * PANEL);",
          IEEE_CHAIN),
         ("if ((uint)r < inputs) {", "if ((uint)r <= inputs) {"),
-        ("for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {", "for (uint n = n0; n < n0 + PACK_ROWS; n++) {"),
-        ("dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;", "dyp[(ulong)n * PANEL + lane] = d;"),
-        ("if (o0 + PANEL <= O) {", "if (o0 <= O) {"),
+    ],
+)
+plant(
+    "cl/vectors.h",
+    "dense_backward_input",
+    [CPU],
+    [
+        ("t[1] = (float4)(a.y, b.y, c.y, d.y);", "t[1] = (float4)(a.y, b.y, d.y, c.y);"),
     ],
 )
 plant(
