@@ -25,8 +25,8 @@ static tas_status alloc_vectors(tas_run *run)
     bool done = true;
     for (int k = 0; k < r->exchange.nodes && done; k++) {
         r->vector[k] = malloc(bytes + 1);
-        r->packed[k] = malloc((size_t)run->w.plan.trained + 1);
-        done = r->vector[k] && r->packed[k];
+        r->packed[k] = r->slices.as_devices ? NULL : malloc((size_t)run->w.plan.trained + 1);
+        done = r->vector[k] && (r->packed[k] || r->slices.as_devices);
     }
     if (done) done = (r->weights = malloc(bytes + 1)) != NULL;
     if (done) done = (r->rows = calloc(RANKED_ROWS, sizeof *r->rows)) != NULL;
@@ -46,14 +46,14 @@ static void list_buckets(ranked *r)
 static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32_t shards);
 static tas_status read_sums(void *self, const op_call *call);
 
-tas_status ranked_open(tas_run *run, const uint32_t *share)
+tas_status ranked_open(tas_run *run, const uint32_t *share, bool as_devices)
 {
     ranked *r = run->ranked;
     tas_context *context = run->model->context;
     tas_ranks *ranks = r->ranks;
     const uint32_t rank = ranks->transport.rank;
     tas_status status = exchange_open(&r->exchange, context, &ranks->transport, run->options.shards, share);
-    if (!status) status = slices_open(&r->slices, run->model->network, &run->options, &r->exchange);
+    if (!status) status = slices_open(&r->slices, run->model, &run->options, &r->exchange, as_devices);
     r->from = share[rank];
     r->to = share[rank + 1];
     r->peers = (step_peers){run, share_rows, read_sums};
@@ -168,12 +168,12 @@ static shard_cut cut_of(const tas_run *run, uint32_t batch)
 
 /* The gradient ---------------------------------------------------------------------------------------------------- */
 
-/* From the device's layout to the canonical one, and back: parameters that are trained, from one of the slices' on. */
+/* From the device's layout to that of vectors, and back: parameters that are trained, from one of the slices' on. */
 static void unpack_some(const tas_run *run, int first, int count, const char *packed, float *to)
 {
     const slices *s = &run->ranked->slices;
     for (int k = first; k < first + count; to += s->range[k++].elements)
-        parameters_unpack(run->model, s->tensor[k], packed + run->w.plan.tensor[s->tensor[k]].offset, to);
+        slices_unpack(s, k, packed + run->w.plan.tensor[s->tensor[k]].offset, to);
 }
 
 static void unpack(const tas_run *run, const char *packed, float *vector)
@@ -185,7 +185,15 @@ static void pack(const tas_run *run, const float *vector, char *packed)
 {
     const slices *s = &run->ranked->slices;
     for (int k = 0; k < s->count; vector += s->range[k++].elements)
-        parameters_pack(run->model, s->tensor[k], vector, packed + run->w.plan.tensor[s->tensor[k]].offset);
+        slices_pack(s, k, vector, packed + run->w.plan.tensor[s->tensor[k]].offset);
+}
+
+/* Where the gradient of a node's parameter k is read to. */
+static char *gradient_at(const tas_run *run, int node, int k)
+{
+    ranked *r = run->ranked;
+    return r->slices.as_devices ? (char *)(r->vector[node] + r->slices.at[k])
+                                : r->packed[node] + run->w.plan.tensor[r->slices.tensor[k]].offset;
 }
 
 /* Begins to read a bucket's gradients, all of which are queued: of the nodes of the exchange that have examples, which
@@ -203,8 +211,8 @@ static tas_status read_bucket(tas_run *run, int b)
         for (int i = of->first; i < of->first + of->count && !status; i++) {
             const region *at = &w->plan.tensor[w->network->tensors[r->slices.tensor[i]].gradient];
             const mem *from = k == r->nodes - 1 ? &w->part[PART_GRADIENT] : &w->node[k];
-            status = driver->read_later(w->device, from, at->offset, r->packed[k] + at->offset, at->bytes, to->made,
-                                        &to->read);
+            status =
+                driver->read_later(w->device, from, at->offset, gradient_at(run, k, i), at->bytes, to->made, &to->read);
         }
     return status;
 }
@@ -252,7 +260,8 @@ static tas_status sum_bucket(tas_run *run, int b, uint32_t used)
     tas_status status = w->device->driver->join(w->device, &r->bucket[b].read);
     uint32_t flags = 0;
     if (status) return status;
-    for (int k = 0; k < r->nodes; k++) unpack_some(run, of->first, of->count, r->packed[k], r->vector[k] + of->from);
+    for (int k = 0; k < r->nodes && !r->slices.as_devices; k++)
+        unpack_some(run, of->first, of->count, r->packed[k], r->vector[k] + of->from);
     end_limit(run);
     status = exchange_sum(&r->exchange, r->vector, of->cut, used, &flags);
     begin_limit(run);

@@ -29,7 +29,7 @@ typedef struct ranked {
     bool open;                    /* shares are known: the above are there */
     uint32_t from, to;            /* this rank's shards */
     float *vector[HALVING_NODES]; /* the gradient of each node, */
-    char *packed[HALVING_NODES];  /* and as the device lays it out */
+    char *packed[HALVING_NODES];  /* and as the device lays it out, if vectors are not */
     float *weights;
     int nodes;             /* those that have examples in this step */
     ranked_bucket *bucket; /* one for each of the slices' */
@@ -52,8 +52,8 @@ typedef struct ranked {
 /* What of a batch this rank computes. */
 step_batch ranked_batch(const tas_run *run, const run_step *step);
 
-/* Opens what depends on shares, and closes it. */
-tas_status ranked_open(tas_run *run, const uint32_t *share);
+/* Opens what depends on shares, and closes it. as_devices: see slices_open(). */
+tas_status ranked_open(tas_run *run, const uint32_t *share, bool as_devices);
 void ranked_close(tas_run *run);
 
 /* A step on all ranks: the gradient of this rank's shards, the sum, the update of its slices, and all weights. Run by

@@ -333,9 +333,21 @@ tas_status ranks_begin_run(tas_run *run)
     return status;
 }
 
+/* Whether all devices lay parameters out as this one. */
+static bool are_alike(const tas_run *run, const ranks_reply *replies, uint32_t count)
+{
+    bool alike = true;
+    char own[65];
+    slices_describe_layout(run->model, own);
+    for (uint32_t r = 1; r < count; r++) alike &= !strcmp(own, replies[r].layout);
+    return alike;
+}
+
+/* share: of all ranks, and behind them whether their devices are alike. */
 static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *replies, uint32_t *share)
 {
     tas_ranks *ranks = run->model->context->ranks;
+    const uint32_t count = ranks->transport.count;
     uint64_t bytes;
     char *opening = NULL;
     tas_status status = ranks_encode_opening(ranks, run->model, run->data, &run->options, false, &opening, &bytes);
@@ -346,8 +358,9 @@ static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *rep
     status = ranks_hear(ranks, seconds, replies);
     if (status) return status;
     choose_share(ranks, run->options.shards, replies, share);
-    status = ranks_tell(ranks, RANKS_SHARES, share, (ranks->transport.count + (size_t)1) * sizeof *share);
-    if (!status) status = ranked_open(run, share);
+    share[count + 1] = are_alike(run, replies, count);
+    status = ranks_tell(ranks, RANKS_SHARES, share, (count + (size_t)2) * sizeof *share);
+    if (!status) status = ranked_open(run, share, share[count + 1]);
     return status ? status : ranked_put(run, NULL, 0);
 }
 
@@ -356,7 +369,7 @@ tas_status ranks_open_run(tas_run *run, double seconds)
     tas_ranks *ranks = run->model->context->ranks;
     const uint32_t count = ranks->transport.count;
     ranks_reply *replies = calloc(count, sizeof *replies);
-    uint32_t *share = malloc((count + (size_t)1) * sizeof *share);
+    uint32_t *share = malloc((count + (size_t)2) * sizeof *share);
     tas_status status = replies && share ? open_everywhere(run, seconds, replies, share)
                                          : fail(ranks->context, TAS_NO_MEMORY, "no memory for replies of ranks");
     free(replies);

@@ -37,7 +37,8 @@ typedef struct ranks_header {
 /* What a rank answers when it has opened a run. */
 typedef struct ranks_reply {
     tas_status status;
-    double seconds; /* for its part of a batch */
+    double seconds;  /* for its part of a batch */
+    char layout[65]; /* slices_describe_layout() */
     char name[TRANSPORT_NAME], error[TRANSPORT_WHY];
 } ranks_reply;
 

@@ -96,6 +96,7 @@ static tas_status open_run(tas_ranks *ranks, const char *message)
 static tas_status reply(tas_ranks *ranks, tas_status status, double seconds)
 {
     ranks_reply own = {.status = status, .seconds = seconds};
+    if (!status && ranks->run) slices_describe_layout(ranks->run->model, own.layout);
     if (status) snprintf(own.error, sizeof own.error, "%.*s", TRANSPORT_WHY - 1, ranks->context->error);
     ranks->transport.kind->describe(ranks->transport.self, own.name);
     return exchange_blocks(&ranks->all, &own, sizeof own, NULL);
@@ -113,7 +114,8 @@ static tas_status do_open(tas_ranks *ranks, const char *message)
 static tas_status do_shares(tas_ranks *ranks, const char *message)
 {
     tas_run *run = ranks->run;
-    tas_status status = ranked_open(run, (const uint32_t *)(const void *)message);
+    const uint32_t *share = (const uint32_t *)(const void *)message, as_devices = share[ranks->transport.count + 1];
+    tas_status status = ranked_open(run, share, as_devices);
     if (status) ranks->transport.kind->fail(ranks->transport.self, ranks->context->error);
     return status ? status : ranked_put(run, NULL, 0);
 }

@@ -2,6 +2,7 @@
 #include "train/slices.h"
 
 #include "arith.h"
+#include "base/digest.h"
 #include "ops/sum_squares.h"
 #include "plan/plan.h"
 #include "train/options.h"
@@ -11,24 +12,53 @@
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
-/* Slices are cut at multiples of so many elements: at rows of a matrix, or at blocks. */
-static uint64_t unit_of(const tensor *t) { return t->weight_panels ? t->dims[1] : SQUARE_BLOCK; }
+static layout layout_of(const tas_model *model, const tensor *t)
+{
+    if (!t->weight_panels) return (layout){1, (uint32_t)t->elements, 1};
+    return (layout){t->dims[0], t->dims[1], device_weight_panel(model->device, t->dims[0], t->dims[1])};
+}
 
-static tas_status list_tensors(slices *s)
+void slices_describe_layout(const tas_model *model, char hex[65])
+{
+    const tas_network *network = model->network;
+    digest d;
+    digest_begin(&d);
+    for (int i = 0; i < network->parameter_count; i++) {
+        const uint32_t panel = layout_of(model, &network->tensors[network->parameters[i]]).panel;
+        digest_add_values(&d, &panel, sizeof panel, 1);
+    }
+    digest_end(&d, hex);
+}
+
+/* Slices are cut at multiples of so many elements: at rows of a matrix, or panels of them, or at blocks. */
+static exchange_range range_of(const slices *s, int k)
+{
+    const layout l = s->layout[k];
+    const bool matrix = s->network->tensors[s->tensor[k]].weight_panels;
+    if (!matrix) return (exchange_range){l.cols, SQUARE_BLOCK};
+    if (s->as_devices) return (exchange_range){layout_elements(l), (uint64_t)l.panel * l.cols};
+    return (exchange_range){(uint64_t)l.rows * l.cols, l.cols};
+}
+
+static tas_status list_tensors(slices *s, const tas_model *model)
 {
     const tas_network *network = s->network;
     const size_t most = (size_t)network->parameter_count + 1;
     s->tensor = calloc(most, sizeof *s->tensor);
+    s->layout = calloc(most, sizeof *s->layout);
     s->range = calloc(most, sizeof *s->range);
+    s->at = calloc(most, sizeof *s->at);
     s->bucket = calloc(most, sizeof *s->bucket);
-    if (!s->tensor || !s->range || !s->bucket)
+    if (!s->tensor || !s->layout || !s->range || !s->at || !s->bucket)
         return fail(s->exchange->context, TAS_NO_MEMORY, "no memory for a list of parameters");
     for (int i = 0; i < network->parameter_count; i++) {
-        const tensor *t = &network->tensors[network->parameters[i]];
-        if (t->role != ROLE_PARAMETER) continue;
-        s->tensor[s->count] = network->parameters[i];
-        s->range[s->count++] = (exchange_range){t->elements, unit_of(t)};
-        s->elements += t->elements;
+        const int index = network->parameters[i];
+        if (network->tensors[index].role != ROLE_PARAMETER) continue;
+        s->tensor[s->count] = index;
+        s->layout[s->count] = layout_of(model, &network->tensors[index]);
+        s->range[s->count] = range_of(s, s->count);
+        s->at[s->count] = s->elements;
+        s->elements += s->range[s->count++].elements;
     }
     return TAS_OK;
 }
@@ -93,7 +123,7 @@ static void add_pieces(slices *s, int node, uint64_t from, uint64_t to, slice_pi
         const uint64_t first = from > begin ? from : begin, last = to < end ? to : end;
         if (first >= last) continue;
         if (list)
-            list[s->pieces] = (slice_piece){.tensor = s->tensor[k],
+            list[s->pieces] = (slice_piece){.parameter = k,
                                             .node = node,
                                             .first = first - begin,
                                             .at = first,
@@ -119,10 +149,11 @@ static void find_pieces(slices *s, slice_piece *list)
         }
 }
 
-tas_status slices_open(slices *s, const tas_network *network, const tas_train_options *options, exchange *e)
+tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
+                       bool as_devices)
 {
-    *s = (slices){.network = network, .options = options, .exchange = e};
-    tas_status status = list_tensors(s);
+    *s = (slices){.network = model->network, .options = options, .exchange = e, .as_devices = as_devices};
+    tas_status status = list_tensors(s, model);
     if (!status) list_buckets(s);
     if (!status) status = cut_buckets(s);
     if (status) return status;
@@ -138,12 +169,30 @@ tas_status slices_open(slices *s, const tas_network *network, const tas_train_op
 void slices_close(slices *s)
 {
     free(s->tensor);
+    free(s->layout);
     free(s->range);
+    free(s->at);
     free(s->bucket);
     free(s->cut);
     free(s->piece);
     for (int k = 0; k < OPTIMIZER_SLOTS; k++) free(s->slot[k]);
     *s = (slices){0};
+}
+
+void slices_unpack(const slices *s, int k, const char *packed, float *to)
+{
+    if (s->as_devices)
+        memcpy(to, packed, (size_t)s->range[k].elements * sizeof *to);
+    else
+        layout_unpack(s->layout[k], (const float *)(const void *)packed, to);
+}
+
+void slices_pack(const slices *s, int k, const float *from, char *packed)
+{
+    if (s->as_devices)
+        memcpy(packed, from, (size_t)s->range[k].elements * sizeof *from);
+    else
+        layout_pack(s->layout[k], from, (float *)(void *)packed);
 }
 
 void slices_read(const slices *s, int slot, float *vector)
@@ -186,6 +235,11 @@ typedef struct work {
 
 static void run(const op_args *args, void *const *operand) { op_get(args->op)->reference(args, operand, NULL); }
 
+static const tensor *tensor_of(const work *w, const slice_piece *p)
+{
+    return &w->s->network->tensors[w->s->tensor[p->parameter]];
+}
+
 /* One of the optimizer's operations, for a piece. */
 static void run_piece(const work *w, op_id op, const slice_piece *p, bool adapted)
 {
@@ -193,7 +247,7 @@ static void run_piece(const work *w, op_id op, const slice_piece *p, bool adapte
     void *operand[OP_OPERANDS] = {w->weights + p->at, w->vectors[p->node] + p->at};
     op_args args = {.op = op, .n = w->batch, .batch = w->batch};
     int count = 2;
-    row->set(w->s->options, w->step, options_decay(w->s->options, w->s->network->tensors[p->tensor].decays), &args);
+    row->set(w->s->options, w->step, options_decay(w->s->options, tensor_of(w, p)->decays), &args);
     args.size[UPDATE_AT] = 0;
     args.size[UPDATE_ELEMENTS] = (uint32_t)p->elements;
     if (adapted) args.size[UPDATE_ADAPTED] = 1;
@@ -208,23 +262,6 @@ static void run_pieces(const work *w, op_id op)
     for (int i = 0; i < w->s->pieces; i++) run_piece(w, op, &w->s->piece[i], false);
 }
 
-/* Sums of squares of a piece's values, into the list of those of its tensor. */
-static void square_piece(const work *w, const slice_piece *p, const float *values, float *list)
-{
-    const tensor *t = &w->s->network->tensors[p->tensor];
-    op_args args = {.op = t->weight_panels ? OP_SQUARE_ROWS : OP_SQUARE_BLOCKS, .scalar = {[SQUARES_SCALE] = 1}};
-    void *const operand[] = {(void *)(uintptr_t)values, list};
-    if (t->weight_panels) {
-        args.size[SQUARES_ROWS] = (uint32_t)(p->elements / t->dims[1]);
-        args.size[SQUARES_COLS] = t->dims[1];
-        args.size[SQUARES_ROWS_AT] = (uint32_t)(p->first / t->dims[1]) * (plan_squares(t) / t->dims[0]);
-    } else {
-        args.size[SQUARES_ELEMENTS] = (uint32_t)p->elements;
-        args.size[SQUARES_AT] = (uint32_t)(p->first / SQUARE_BLOCK);
-    }
-    run(&args, operand);
-}
-
 /* All ranks end. */
 static tas_status no_memory(const work *w)
 {
@@ -234,7 +271,41 @@ static tas_status no_memory(const work *w)
     return fail(e->context, TAS_NO_MEMORY, "%s", why);
 }
 
-/* Sums of squares: a list, in which those of a tensor are from at[tensor] on. */
+/* Of rows of a matrix. */
+static tas_status square_rows(const work *w, const slice_piece *p, const float *values, float *list)
+{
+    const tensor *t = tensor_of(w, p);
+    const uint32_t first = (uint32_t)(p->first / t->dims[1]), held = (uint32_t)(p->elements / t->dims[1]);
+    const uint32_t rows = held < t->dims[0] - first ? held : t->dims[0] - first; /* without those that fill it up */
+    const layout l = {rows, t->dims[1], w->s->as_devices ? w->s->layout[p->parameter].panel : 1};
+    const op_args args = {.op = OP_SQUARE_ROWS,
+                          .size = {[SQUARES_ROWS] = rows,
+                                   [SQUARES_COLS] = t->dims[1],
+                                   [SQUARES_ROWS_AT] = first * (plan_squares(t) / t->dims[0])},
+                          .scalar = {[SQUARES_SCALE] = 1}};
+    float *canonical = malloc((size_t)p->elements * sizeof *canonical + 1);
+    if (!canonical) return no_memory(w);
+    layout_unpack(l, values, canonical);
+    void *const operand[] = {canonical, list};
+    run(&args, operand);
+    free(canonical);
+    return TAS_OK;
+}
+
+/* Sums of squares of a piece's values, into the list of those of its tensor. */
+static tas_status square_piece(const work *w, const slice_piece *p, const float *values, float *list)
+{
+    if (tensor_of(w, p)->weight_panels) return square_rows(w, p, values, list);
+    const op_args args = {
+        .op = OP_SQUARE_BLOCKS,
+        .size = {[SQUARES_ELEMENTS] = (uint32_t)p->elements, [SQUARES_AT] = (uint32_t)(p->first / SQUARE_BLOCK)},
+        .scalar = {[SQUARES_SCALE] = 1}};
+    void *const operand[] = {(void *)(uintptr_t)values, list};
+    run(&args, operand);
+    return TAS_OK;
+}
+
+/* Sums of squares: a list, in which those of a parameter are from at[parameter] on. */
 typedef struct square_list {
     float *list;
     uint64_t *at, count;
@@ -244,10 +315,10 @@ typedef struct square_list {
 static tas_status squares_open(square_list *q, const work *w, bool twice)
 {
     const tas_network *network = w->s->network;
-    *q = (square_list){.at = calloc((size_t)network->tensor_count + 1, sizeof *q->at)};
+    *q = (square_list){.at = calloc((size_t)w->s->count + 1, sizeof *q->at)};
     for (int k = 0; k < w->s->count && q->at; k++) {
         const tensor *t = &network->tensors[w->s->tensor[k]];
-        q->at[w->s->tensor[k]] = q->count;
+        q->at[k] = q->count;
         q->count += !twice ? plan_squares(t) : t->decays ? 2 * plan_squares(t) : 0;
     }
     q->list = calloc((size_t)q->count + 1, sizeof *q->list);
@@ -296,7 +367,7 @@ static tas_status clip(const work *w, uint32_t number)
     tas_status status = squares_open(&q, w, false);
     for (int i = 0; i < s->pieces && !status; i++) {
         const slice_piece *p = &s->piece[i];
-        square_piece(w, p, w->vectors[p->node] + p->at, q.list + q.at[p->tensor]);
+        status = square_piece(w, p, w->vectors[p->node] + p->at, q.list + q.at[p->parameter]);
     }
     if (!status) status = complete(w, q.list, q.count);
     const op_args args = {.op = OP_CLIP,
@@ -327,7 +398,7 @@ static void adapt(const work *w, const float *list)
             list += 2 * squares;
         }
         for (int i = 0; i < s->pieces; i++)
-            if (s->piece[i].tensor == s->tensor[k]) run_piece(w, row->op, &s->piece[i], t->decays);
+            if (s->piece[i].parameter == k) run_piece(w, row->op, &s->piece[i], t->decays);
     }
 }
 
@@ -338,10 +409,11 @@ static tas_status update_adapted(const work *w)
     tas_status status = squares_open(&q, w, true);
     for (int i = 0; i < s->pieces && !status; i++) {
         const slice_piece *p = &s->piece[i];
-        const tensor *t = &s->network->tensors[p->tensor];
+        const tensor *t = tensor_of(w, p);
+        float *list = q.list + q.at[p->parameter];
         if (!t->decays) continue;
-        square_piece(w, p, w->weights + p->at, q.list + q.at[p->tensor]);
-        square_piece(w, p, w->vectors[p->node] + p->at, q.list + q.at[p->tensor] + plan_squares(t));
+        status = square_piece(w, p, w->weights + p->at, list);
+        if (!status) status = square_piece(w, p, w->vectors[p->node] + p->at, list + plan_squares(t));
     }
     if (!status) status = complete(w, q.list, q.count);
     if (!status) adapt(w, q.list);

@@ -1,17 +1,21 @@
 /* The update of a run over ranks: each rank has some slices of the parameters that are trained and of the optimizer's
- * slots, in canonical order on the host, and updates them by the references of the operations that a device would run.
- * Bits are the same, and so is the order of each sum: slices are cut between the blocks of sums of squares. */
+ * slots, on the host, and updates them by the references of the operations that a device would run. Bits are the same,
+ * and so is the order of each sum: slices are cut between the blocks of sums of squares.
+ *
+ * Parameters are in canonical order. Each is as all ranks' devices lay it out, so that none has to be copied into
+ * another layout, or in the canonical layout if their devices differ. */
 #ifndef SLICES_H
 #define SLICES_H
 
 #include "exchange/exchange.h"
 #include "model/model.h"
 #include "ops/divisor.h"
+#include "ops/layout.h"
 #include "train/optimizers.h"
 
 /* Some neighbors of one tensor, which are in one slice. */
 typedef struct slice_piece {
-    int tensor, node;     /* of the network; of the rank, in whose vector the sum of gradients is */
+    int parameter, node;  /* of slices.tensor; of the rank, in whose vector the sum of gradients is */
     uint64_t first;       /* its first element in the tensor, */
     uint64_t at, slot_at; /* in vectors, and in the memory of slots */
     uint64_t elements;
@@ -29,8 +33,11 @@ typedef struct slices {
     const tas_network *network;
     const tas_train_options *options;
     exchange *exchange; /* the caller's */
+    bool as_devices;    /* the layout: all ranks' devices', or the canonical one */
     int *tensor;        /* in canonical order */
+    layout *layout;     /* on this rank's device; what is not a matrix is one row */
     exchange_range *range;
+    uint64_t *at; /* in vectors */
     int count;
     uint64_t elements;
     slices_bucket *bucket; /* from the last ones, whose gradients come first, to the first */
@@ -42,8 +49,17 @@ typedef struct slices {
     float *slot[OPTIMIZER_SLOTS];
 } slices;
 
-tas_status slices_open(slices *s, const tas_network *network, const tas_train_options *options, exchange *e);
+/* The layout of the parameters on the model's device: equal if it is that of another device. */
+void slices_describe_layout(const tas_model *model, char hex[65]);
+
+/* as_devices: all ranks' devices lay parameters out as this model's. */
+tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
+                       bool as_devices);
 void slices_close(slices *s);
+
+/* Parameter k, or its gradient or slots, from this rank's device's layout to that of vectors, and back. */
+void slices_unpack(const slices *s, int k, const char *packed, float *to);
+void slices_pack(const slices *s, int k, const float *from, char *packed);
 
 /* How many buckets a network's parameters have: at least one. */
 uint32_t slices_buckets(const tas_network *network);

@@ -64,7 +64,7 @@ static tas_status open_host(host *h, tas_device *device, const tas_network *netw
     if (status) return status;
     if (!transport_open_threads(1, &h->transport)) return fail(context, TAS_NO_MEMORY, "no memory for an exchange");
     status = exchange_open(&h->exchange, context, &h->transport, 1, share);
-    if (!status) status = slices_open(&h->slices, h->model->network, &h->options, &h->exchange);
+    if (!status) status = slices_open(&h->slices, h->model, &h->options, &h->exchange, false);
     if (status) return status;
     h->gradient = calloc((size_t)h->slices.elements + 1, sizeof *h->gradient);
     h->weights = calloc((size_t)h->slices.elements + 1, sizeof *h->weights);
