@@ -70,14 +70,6 @@ int build_value(tas_network *network, const layer *self, bool batch_panels, uint
     return index;
 }
 
-int build_readers(const tas_network *network, int place)
-{
-    int readers = 0;
-    for (int i = 0; i < network->layer_count; i++)
-        for (int k = 0; k < network->layers[i].inputs; k++) readers += network->layers[i].from[k] == place;
-    return readers;
-}
-
 int build_input_gradient(tas_network *network, const layer *self, int k)
 {
     return build_value(network, self, self->batch_panels, shape_elements(self->ins[k]), ".dx");

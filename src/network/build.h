@@ -14,9 +14,6 @@ int build_value(tas_network *network, const layer *self, bool batch_panels, uint
 /* The gradient to its input k, in the layout of that. */
 int build_input_gradient(tas_network *network, const layer *self, int k);
 
-/* How many inputs of layers are the value of the layer at that place. */
-int build_readers(const tas_network *network, int place);
-
 /* The sum of two values of one shape and layout, by a call of forward or backward. */
 int build_sum(tas_network *network, const layer *self, int a, int b, bool backward);
 

@@ -5,6 +5,8 @@
 
 #include <tassello/plan.h>
 
+#include <stdlib.h>
+
 plan_request forecast_request(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
 {
     return (plan_request){.training = training,
@@ -150,51 +152,56 @@ static uint64_t count_repeated(const plan *p)
     return flops;
 }
 
-static bool reads(const op_call *call, int t)
+enum { MADE_FORWARD = 1, READ_BACKWARD = 2, LEFT = MADE_FORWARD | READ_BACKWARD };
+
+/* For each tensor whether forward makes that value, or it is an input, and whether backward reads it. */
+static void mark_activations(const tas_network *network, unsigned char *marks)
 {
-    const op_operand *operand = op_get(call->args.op)->operand;
-    bool found = false;
-    for (int o = 0; operand[o].name; o++) found |= call->operand[o] == t && operand[o].access == ACCESS_IN;
-    return found;
+    for (int t = 0; t < network->tensor_count; t++)
+        if (network->tensors[t].role == ROLE_INPUT) marks[t] = MADE_FORWARD;
+    for (const op_call *call = network->forward; call < network->forward + network->forward_count; call++) {
+        const int t = call->operand[op_result(op_get(call->args.op))];
+        if (passes_is_value(&network->tensors[t]) && t != network->output_gradient) marks[t] |= MADE_FORWARD;
+    }
+    for (const op_call *call = network->backward; call < network->backward + network->backward_count; call++) {
+        const op_operand *operand = op_get(call->args.op)->operand;
+        for (int o = 0; operand[o].name; o++)
+            if (operand[o].access == ACCESS_IN) marks[call->operand[o]] |= READ_BACKWARD;
+    }
 }
 
-/* Whether forward leaves that value, or an input, to backward. */
-static bool is_left(const tas_network *network, int t)
+/* Floats per example of all that forward leaves to backward, those in two layouts once. */
+static tas_status count_activations(const tas_network *network, uint64_t *elements)
 {
-    const tensor *of = &network->tensors[t];
-    bool forward = of->role == ROLE_INPUT, backward = false;
-    if ((!passes_is_value(of) && of->role != ROLE_INPUT) || t == network->output_gradient) return false;
-    for (int c = 0; c < network->forward_count; c++)
-        forward |= network->forward[c].operand[op_result(op_get(network->forward[c].args.op))] == t;
-    for (int c = 0; c < network->backward_count; c++) backward |= reads(&network->backward[c], t);
-    return forward && backward;
-}
-
-/* Floats per example of all of them, those in two layouts once. */
-static uint64_t count_activations(const tas_network *network)
-{
-    uint64_t elements = 0;
+    unsigned char *marks = calloc((size_t)network->tensor_count + 1, sizeof *marks);
+    *elements = 0;
+    if (!marks) return fail(network->context, TAS_NO_MEMORY, "%s: no memory for a forecast", network->from);
+    mark_activations(network, marks);
     for (int t = 0; t < network->tensor_count; t++) {
         const int other = network->tensors[t].converted;
-        const bool twice = other != NO_TENSOR && is_left(network, other);
-        if (is_left(network, t) && !twice) elements += network->tensors[t].elements;
+        const bool twice = other != NO_TENSOR && marks[other] == LEFT;
+        if (marks[t] == LEFT && !twice) *elements += network->tensors[t].elements;
     }
-    return elements;
+    free(marks);
+    return TAS_OK;
 }
 
-static uint64_t find_lower_bound(const forecast *f, const plan *p)
+static tas_status find_lower_bound(const forecast *f, const plan *p, uint64_t *bytes)
 {
     const tas_network *network = f->network;
-    uint64_t elements = count_activations(network) * plan_step_tile(p, network, f->run.batch);
+    uint64_t elements;
+    const tas_status status = count_activations(network, &elements);
+    elements *= plan_step_tile(p, network, f->run.batch);
     for (int i = 0; i < network->parameter_count; i++) {
         const tensor *t = &network->tensors[network->parameters[i]];
         elements += t->elements * (t->role == ROLE_PARAMETER ? 2 + (uint64_t)f->run.slots : 1);
     }
-    return elements * sizeof(float) + p->bytes[PART_KEPT];
+    *bytes = elements * sizeof(float) + p->bytes[PART_KEPT];
+    return status;
 }
 
 /* `one` is the plan of the smallest tile. */
-static void describe(const forecast *f, const plan *p, const plan *one, tas_plan *out)
+static tas_status describe(const forecast *f, const plan *p, const plan *one, tas_plan *out)
 {
     int count = 0;
     const bool alike = p->passes.count == one->passes.count;
@@ -209,7 +216,6 @@ static void describe(const forecast *f, const plan *p, const plan *one, tas_plan
     if (all.counted > run.counted) out->part[count++] = (tas_plan_part){"evaluation", all.counted - run.counted};
     for (int part = 0; part < PART_COUNT; part++)
         if (part != PART_DATA && part != PART_STAGING) out->step_bytes += p->bytes[part];
-    out->lower_bound = find_lower_bound(f, p);
     out->tile = plan_step_tile(p, f->network, f->run.batch);
     out->tiles = (uint32_t)plan_step_tiles(p, f->network, f->run.batch);
     out->resident = p->resident;
@@ -221,6 +227,7 @@ static void describe(const forecast *f, const plan *p, const plan *one, tas_plan
     out->kept_on_host = p->kept.spilled;
     out->repeated_flops = count_repeated(p);
     out->bytes_fixed = out->bytes_total > grown ? out->bytes_total - grown : 0;
+    return find_lower_bound(f, p, &out->lower_bound);
 }
 
 static tas_status describe_run(forecast *f, const plan_device *limits, const plan *p, tas_plan *out)
@@ -234,9 +241,9 @@ static tas_status describe_run(forecast *f, const plan_device *limits, const pla
     if (f->evaluation.batch) status = plan_evaluation(f, &f->evaluation, budget, &f->evaluation_amount, &parameters);
     if (!status) status = plan_with(f->network, limits, &f->run, least, p->resident, &one);
     if (status) return status;
-    describe(f, p, &one, out);
+    status = describe(f, p, &one, out);
     plan_free(&one);
-    return plan_largest_untiled(f->network, limits, &f->run, &out->largest_untiled);
+    return status ? status : plan_largest_untiled(f->network, limits, &f->run, &out->largest_untiled);
 }
 
 static tas_status forecast_make(forecast *f, tas_plan *out)

@@ -15,7 +15,7 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
 static bool end_with_relu(tas_network *network, layer *self)
 {
     op_call *last = network->forward_count ? &network->forward[network->forward_count - 1] : NULL;
-    if (!last || build_readers(network, self->from[0]) != 1 || last->when != CALL_ALWAYS) return false;
+    if (!last || network->layers[self->from[0]].readers != 1 || last->when != CALL_ALWAYS) return false;
     if (!op_get(last->args.op)->may_relu || last->args.relu) return false;
     const int result = op_result(op_get(last->args.op));
     if (last->operand[result] != self->x[0]) return false;

@@ -56,7 +56,7 @@ static void lower_average(tas_network *network, layer *self) { lower_pool(networ
 static void mask_by_relu(tas_network *network, layer *self)
 {
     layer *before = &network->layers[self->from[0]];
-    if (before->kind != &layer_relu || self->op != OP_MAX_POOL_FORWARD || build_readers(network, self->from[0]) != 1 ||
+    if (before->kind != &layer_relu || self->op != OP_MAX_POOL_FORWARD || before->readers != 1 ||
         self->x[0] != before->y)
         return;
     const uint32_t elements = (uint32_t)shape_elements(self->out);
