@@ -95,7 +95,7 @@ static tas_status make_rows(forecast *f, tas_scale *out)
     return status;
 }
 
-/* Beside what a run on one device needs: see ranked.h. */
+/* Beside what a run on one device needs, if all devices are like this one: see ranked.h. */
 static tas_status find_memory(const forecast *f, tas_scale *out)
 {
     const tas_scale_options *options = f->options;
@@ -106,7 +106,7 @@ static tas_status find_memory(const forecast *f, tas_scale *out)
         return fail(f->network->context, TAS_NO_MEMORY, "no memory for the schedule of %u ranks", options->ranks);
     const int slots = optimizers_row(options->optimizer)->slots;
     out->state_bytes = (uint64_t)((double)slots * (double)vector * e.slice);
-    out->host_bytes = out->state_bytes + (2 * (uint64_t)e.nodes + 1) * vector + 2 * e.message_bytes +
+    out->host_bytes = out->state_bytes + ((uint64_t)e.nodes + 1) * vector + 2 * e.message_bytes +
                       f->volume.row_values * options->shards * sizeof(float);
     return TAS_OK;
 }
