@@ -241,6 +241,7 @@ tas_status plan_largest_untiled(const tas_network *network, const plan_device *d
     plan p;
     plan_request any = *request;
     any.fuses = false;
+    any.max_tile = MAX_TILE; /* maps for any batch */
     tas_status status = planner_open(&pl, network, device, &any, &p);
     uint32_t limit = LEAF_EXAMPLES * (request->shards ? request->shards : 1);
     if (request->resident && request->resident < limit) limit = (uint32_t)request->resident;

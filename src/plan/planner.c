@@ -532,7 +532,9 @@ planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
 static bool open_maps(planner *pl)
 {
     const passes_kind kind = pl->request.training ? PASSES_STEP : PASSES_EVALUATION;
-    const bool fuses = pl->request.fuses, rows = pl->device->batch_panel(pl->device->self, 1 << 16) == 1;
+    const bool fuses = pl->request.fuses;
+    const uint32_t largest = pl->request.max_tile == 1 ? 1 : MAX_TILE; /* of one example, or any */
+    const bool rows = pl->device->batch_panel(pl->device->self, largest) == 1;
     if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false, fuses, rows)) return false;
     pl->several = pl->maps[MODE_TILES].passes.count > 1;
     if (!pl->several) return true;
