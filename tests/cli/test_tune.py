@@ -239,7 +239,7 @@ def _(t):
 
 @case("tune on a terminal: a line that is written over", needs="pocl")
 def _(t):
-    seen = t.terminal("tune", "--device", "pocl", "--net", net_of(t), "--batches", "4", "--time", "20s", env=own(t))
+    seen = t.terminal("tune", "--device", "pocl", "--net", net_of(t), "--batches", "4", "--time", "60s", env=own(t))
     expect("batch 4: " in seen and "\r" in seen, seen[-400:])
 
 
