@@ -22,6 +22,7 @@
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=6
 #include "arith.h"
 #include "dense_sums.h"
+#include "finish.h"
 #include "unroll.h"
 #include "vectors.h"
 
@@ -119,9 +120,9 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
         forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased, least);
 }
 
-// dX[n0 + lane][i0 + r] = c(r, lane)
-INLINE void store_transposed(__global float *dx, vec c[ROWS][VECS], const int rows, const int vecs,
-                             uint n0, uint i0, uint N, uint I)
+// dX[n0 + lane][i0 + r] = c(r, lane), or 0 where X is, if it masks (else it is 0 here).
+INLINE void store_transposed(__global float *dx, const __global float *x, vec c[ROWS][VECS], const int rows,
+                             const int vecs, uint n0, uint i0, uint N, uint I)
 {
     float block[ROWS][PANEL];
     UNROLL for (int r = 0; r < rows; r++) {
@@ -130,6 +131,7 @@ INLINE void store_transposed(__global float *dx, vec c[ROWS][VECS], const int ro
     }
     uint examples = min((uint)(vecs * VEC), N - n0), inputs = min((uint)rows, I - i0);
     dx += (ulong)n0 * I + i0;
+    x += x ? (ulong)n0 * I + i0 : 0;
     for (uint n = 0; n < examples; n += 4) {
         uint r = 0;
         for (; n + 4 <= examples && r + 4 <= inputs; r += 4) {
@@ -137,18 +139,22 @@ INLINE void store_transposed(__global float *dx, vec c[ROWS][VECS], const int ro
             UNROLL for (int j = 0; j < 4; j++)
                 t[j] = vload4(0, &block[r + j][n]);
             transpose_fours(t);
-            UNROLL for (int j = 0; j < 4; j++)
-                vstore4(t[j], 0, dx + (ulong)(n + j) * I + r);
+            UNROLL for (int j = 0; j < 4; j++) {
+                const ulong at = (ulong)(n + j) * I + r;
+                vstore4(x ? mask_fours(t[j], vload4(0, x + at)) : t[j], 0, dx + at);
+            }
         }
         for (; r < inputs; r++) {
-            for (uint j = n; j < min(n + 4, examples); j++)
-                dx[(ulong)j * I + r] = block[r][j];
+            for (uint j = n; j < min(n + 4, examples); j++) {
+                const ulong at = (ulong)j * I + r;
+                dx[at] = x ? mask_value(block[r][j], x[at]) : block[r][j];
+            }
         }
     }
 }
 
 INLINE void backward_input_block(const int rows, const int vecs, const __global float *dyt, const __global float *w,
-                                 __global float *dx, uint n0, uint i0, uint N, uint I, uint O)
+                                 __global float *dx, const __global float *x, uint n0, uint i0, uint N, uint I, uint O)
 {
     vec c[ROWS][VECS];
     uint at[ROWS];
@@ -158,19 +164,22 @@ INLINE void backward_input_block(const int rows, const int vecs, const __global 
             c[r][v] = (vec)(0.0f);
     }
     chain(c, rows, vecs, w + (ulong)i0 * PANEL, at, 1, true, (ulong)(I - 1) * PANEL, dyt + (ulong)n0 * O, O);
-    store_transposed(dx, c, rows, vecs, n0, i0, N, I);
+    store_transposed(dx, x, c, rows, vecs, n0, i0, N, I);
 }
 
-/* dX = dY W; lanes are examples. One work-item per block: ceil(I / ROWS) * ceil(N / PANEL). */
+/* dX = dY W, or 0 where X is if `masked` is set; lanes are examples. One work-item per block:
+ * ceil(I / ROWS) * ceil(N / PANEL). */
 KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY */, const __global float *w /* panels */,
-                            __global float *dx /* (N, I) */, uint N, uint I, uint O)
+                            __global float *dx /* (N, I) */, const __global float *x /* (N, I) */, uint N, uint I,
+                            uint O, uint masked)
 {
     uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (N + PANEL - 1) / PANEL);
     uint i0 = at.x * ROWS, n0 = at.y * PANEL;
+    const __global float *mask = masked ? x : 0;
     if (N - n0 <= VEC)
-        backward_input_block(ROWS, 1, dyt, w, dx, n0, i0, N, I, O);
+        backward_input_block(ROWS, 1, dyt, w, dx, mask, n0, i0, N, I, O);
     else
-        backward_input_block(ROWS, VECS, dyt, w, dx, n0, i0, N, I, O);
+        backward_input_block(ROWS, VECS, dyt, w, dx, mask, n0, i0, N, I, O);
 }
 
 INLINE void backward_weights_block(const int rows, const __global float *dyp, const __global float *x,

@@ -11,6 +11,7 @@
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=4
 #include "arith.h"
 #include "dense_outputs.h"
+#include "finish.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -30,9 +31,11 @@ INLINE void transpose(vec t[VEC])
     }
 }
 
-/* dX = dY W; lanes are inputs. Work-items: ceil(I / VEC). Outputs beyond the last enter as fma(0, 0, c). */
+/* dX = dY W, or 0 where X is if `masked` is set; lanes are inputs. Work-items: ceil(I / VEC). Outputs beyond the last
+ * enter as fma(0, 0, c). */
 KERNEL dense_backward_input_few(const __global float *dy /* (N, O) */, const __global float *w /* panels */,
-                                __global float *dx /* (N, I) */, uint N, uint I, uint O)
+                                __global float *dx /* (N, I) */, const __global float *x /* (N, I) */, uint N, uint I,
+                                uint O, uint masked)
 {
     const uint i0 = get_global_id(0) * VEC, inputs = min((uint)VEC, I - i0);
     float done[EXAMPLES][VEC];
@@ -62,8 +65,11 @@ KERNEL dense_backward_input_few(const __global float *dy /* (N, O) */, const __g
     UNROLL for (int n = 0; n < EXAMPLES; n++)
         store_vec(c[n], 0, done[n]);
     for (uint n = 0; n < min((uint)EXAMPLES, N); n++) {
-        for (uint j = 0; j < inputs; j++)
+        for (uint j = 0; j < inputs; j++) {
+            if (masked)
+                done[n][j] = mask_value(done[n][j], x[(ulong)n * I + i0 + j]);
             dx[(ulong)n * I + i0 + j] = arith_flush(done[n][j]);
+        }
     }
 }
 

@@ -121,6 +121,24 @@ INLINE void store(float c[ROWS][COLS], __global float *to, uint R, uint Q, const
     }
 }
 
+/* The same of finished sums, 0 where x is. A row of x is read behind the stores of the one before, with which it might
+ * overlap for all that compilers know: so they do not load all of it at once. */
+INLINE void store_masked(float c[ROWS][COLS], __global float *to, const __global float *x, uint R, uint Q)
+{
+    UNROLL for (uint r = 0; r < ROWS; r++)
+    {
+        const ulong at = (ulong)ROW(r) * Q;
+        UNROLL for (uint q = 0; q < COLS; q++)
+        {
+            if (ROW(r) < R && COL(q) < Q) c[r][q] = mask_value(finish_value(c[r][q], -INFINITY), x[at + COL(q)]);
+        }
+        UNROLL for (uint q = 0; q < COLS; q++)
+        {
+            if (ROW(r) < R && COL(q) < Q) to[at + COL(q)] = c[r][q];
+        }
+    }
+}
+
 /* Y = X Wt + b, or without b if `biased` is 0. Groups: ceil(O / BLOCK_COLS), ceil(N / BLOCK_ROWS). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
@@ -139,9 +157,10 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
     store(c, y, N, O, false, least);
 }
 
-/* dX = dY W. Groups: ceil(I / BLOCK_COLS), ceil(N / BLOCK_ROWS). */
+/* dX = dY W, or 0 where X is if `masked` is set. Groups: ceil(I / BLOCK_COLS), ceil(N / BLOCK_ROWS). */
 KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __global float *w /* (O, I) */,
-                            __global float *dx /* (N, I) */, uint N, uint I, uint O)
+                            __global float *dx /* (N, I) */, const __global float *x /* (N, I) */, uint N, uint I,
+                            uint O, uint masked)
 {
     SIDES(a, b);
     const operand left = {dy, true, O, work_group_id(1) * BLOCK_ROWS, N, NONE};
@@ -149,7 +168,10 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
     float c[ROWS][COLS];
     UNROLL for (uint r = 0; r < ROWS; r++) { UNROLL for (uint q = 0; q < COLS; q++) c[r][q] = 0.0f; }
     add_products(c, a, b, left, right, 0, O);
-    store(c, dx, N, I, false, -INFINITY);
+    if (masked)
+        store_masked(c, dx, x, N, I);
+    else
+        store(c, dx, N, I, false, -INFINITY);
 }
 
 /* dW = dYt X: the sums over the granules of a pass, raw: (O, I) of a granule are `stride` behind those of the one

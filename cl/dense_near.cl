@@ -12,6 +12,7 @@
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=4
 #include "arith.h"
 #include "dense_sums.h"
+#include "finish.h"
 #include "unroll.h"
 #include "vectors.h"
 
@@ -69,8 +70,9 @@ INLINE void add_outputs(vec sums[ROWS][VECS], const float *near, const __global 
     }
 }
 
-// dx[n][i] = sums[i][n]
-INLINE void store_inputs(__global float *dx, const float sums[WIDE * PANEL], uint examples, uint inputs, uint I)
+// dx[n][i] = sums[i][n], or 0 where x is, if it masks (else it is 0 here).
+INLINE void store_inputs(__global float *dx, const __global float *x, const float sums[WIDE * PANEL], uint examples,
+                         uint inputs, uint I)
 {
     if (examples == PANEL && inputs == WIDE) {
         for (uint n = 0; n < PANEL; n += 4) {
@@ -81,23 +83,29 @@ INLINE void store_inputs(__global float *dx, const float sums[WIDE * PANEL], uin
                     t[j] = (as_int4(sum) & 0x7fffffff) < as_int(0x1p-40f) ? (float4)(0.0f) : sum;
                 }
                 transpose_fours(t);
-                UNROLL for (int j = 0; j < 4; j++)
-                    vstore4(t[j], 0, dx + (ulong)(n + j) * I + i);
+                UNROLL for (int j = 0; j < 4; j++) {
+                    const ulong at = (ulong)(n + j) * I + i;
+                    vstore4(x ? mask_fours(t[j], vload4(0, x + at)) : t[j], 0, dx + at);
+                }
             }
         }
     } else {
         for (uint n = 0; n < examples; n++) {
-            for (uint i = 0; i < inputs; i++)
-                dx[(ulong)n * I + i] = arith_flush(sums[i * PANEL + n]);
+            for (uint i = 0; i < inputs; i++) {
+                const ulong at = (ulong)n * I + i;
+                const float done = arith_flush(sums[i * PANEL + n]);
+                dx[at] = x ? mask_value(done, x[at]) : done;
+            }
         }
     }
 }
 
-/* dX = dY W; lanes are examples. `strip` outputs at a time, a multiple of PANEL, and `group` panels per work-item.
- * Work-items: ceil(I / WIDE), ceil(panels / group). */
+/* dX = dY W, or 0 where X is if `masked` is set; lanes are examples. `strip` outputs at a time, a multiple of PANEL,
+ * and `group` panels per work-item. Work-items: ceil(I / WIDE), ceil(panels / group). */
 KERNEL dense_backward_input_near(const __global float *dyt /* dense_pack_rows of dY */,
-                                 const __global float *w /* panels */, __global float *dx /* (N, I) */, uint N, uint I,
-                                 uint O, uint strip, uint group)
+                                 const __global float *w /* panels */, __global float *dx /* (N, I) */,
+                                 const __global float *x /* (N, I) */, uint N, uint I, uint O, uint masked, uint strip,
+                                 uint group)
 {
     const uint i0 = get_global_id(0) * WIDE, wide = min((uint)WIDE, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (N + PANEL - 1) / PANEL - p0);
@@ -123,7 +131,8 @@ KERNEL dense_backward_input_near(const __global float *dyt /* dense_pack_rows of
     }
     for (uint p = 0; p < count; p++) {
         const uint n0 = (p0 + p) * PANEL;
-        store_inputs(dx + (ulong)n0 * I + i0, (const float *)sums[p], min((uint)PANEL, N - n0), wide, I);
+        store_inputs(dx + (ulong)n0 * I + i0, masked ? x + (ulong)n0 * I + i0 : 0, (const float *)sums[p],
+                     min((uint)PANEL, N - n0), wide, I);
     }
 }
 

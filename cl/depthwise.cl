@@ -324,15 +324,27 @@ INLINE void backward_plane(const __global float *dy, const __global float *w, __
     }
 }
 
-/* dX. Work-items: ceil(C / planes), ceil(H / lines), panels. */
+// What a work-item has stored: 0 where x is.
+INLINE void mask_run(__global float *dx, const __global float *x, uint count)
+{
+    for (uint i = 0; i < count; i++)
+        dx[i] = mask_value(dx[i], x[i]);
+}
+
+/* dX, or 0 where X is if `masked` is set. Work-items: ceil(C / planes), ceil(H / lines), panels. */
 KERNEL depthwise_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w,
-                                __global float *dx /* panels (C, H, W) */, WINDOW, uint lines, uint planes)
+                                __global float *dx /* panels (C, H, W) */, const __global float *x /* likewise */,
+                                WINDOW, uint masked, uint lines, uint planes)
 {
     const uint c0 = get_global_id(0) * planes, panel = get_global_id(2), l0 = get_global_id(1) * lines, M = O / G;
-    for (uint c = c0; c < min(c0 + planes, C); c++)
-        backward_plane(dy + ((size_t)panel * O + c * M) * OH * OW * PANEL, w + (size_t)c * M * KH * KW,
-                       dx + ((size_t)panel * C + c) * H * W * PANEL, l0, min(l0 + lines, H), C, H, W, O, OH, OW, KH, KW,
-                       SY, SX, PY, PX, DY, DX, G);
+    const uint l1 = min(l0 + lines, H);
+    for (uint c = c0; c < min(c0 + planes, C); c++) {
+        const size_t plane = ((size_t)panel * C + c) * H * W * PANEL, run = plane + (size_t)l0 * W * PANEL;
+        backward_plane(dy + ((size_t)panel * O + c * M) * OH * OW * PANEL, w + (size_t)c * M * KH * KW, dx + plane, l0,
+                       l1, C, H, W, O, OH, OW, KH, KW, SY, SX, PY, PX, DY, DX, G);
+        if (masked)
+            mask_run(dx + run, x + run, (l1 - l0) * W * PANEL);
+    }
 }
 
 // Elements of a plane per work-item of depthwise_pack.

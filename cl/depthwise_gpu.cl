@@ -50,9 +50,9 @@ static inline uint output_at(uint at, uint k, uint dilation, uint stride, uint o
     return k * dilation <= at && o * stride == from && o < outputs ? o : outputs;
 }
 
-/* One work-item per input: count = N C H W. */
-KERNEL depthwise_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint count,
-                                WINDOW)
+/* One work-item per input: count = N C H W. The result is 0 where x is if `masked` is set. */
+KERNEL depthwise_backward_input(const __global float *dy, const __global float *w, __global float *dx,
+                                const __global float *x, uint count, WINDOW, uint masked)
 {
     const uint i = get_global_id(0);
     if (i >= count)
@@ -72,6 +72,7 @@ KERNEL depthwise_backward_input(const __global float *dy, const __global float *
             }
         }
     }
+    if (masked) c = mask_value(c, x[i]);
     dx[i] = arith_flush(c);
 }
 

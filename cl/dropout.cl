@@ -4,13 +4,14 @@
  * E units per example; a Philox block holds the words of four neighboring units. x[panels][E][PANEL]: PANEL examples
  * side by side. A work-item draws DRAWS blocks, VEC at a time, for its SPAN units: draw d is for lane d % PANEL and for
  * the four units from 4 (d / PANEL) on. Dimension 1 is the panel. The forward pass maps x to y, the backward pass dy to
- * dx. */
+ * dx, which is 0 where `mask` is if `masked` is set. */
 // lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1
 // lint: -D GROUP=1 -D PANEL=1 -D DRAWS=32
 // lint: -D GROUP=1 -D PANEL=16 -D DRAWS=32
 // lint: -D GROUP=1 -D PANEL=8 -D DRAWS=16
 // lint: -D GROUP=1 -D PANEL=4 -D DRAWS=8
 #include "arith.h"
+#include "finish.h"
 #include "philox.h"
 #include "unroll.h"
 
@@ -69,8 +70,9 @@ INLINE void draw_blocks(words c[4], uint k0, uint k1)
 /* order[at + r] is the example in row r. Lanes past the last row n-1 repeat that row. If threshold is 0, nothing is
  * drawn. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
-    __global const float *restrict x, __global const uint *restrict order, __global float *restrict y, uint n,
-    uint elements, uint at, uint seed_low, uint seed_high, uint purpose, uint epoch, uint threshold, float scale)
+    __global const float *restrict x, __global const uint *restrict order, __global float *restrict y,
+    __global const float *restrict mask, uint n, uint elements, uint at, uint seed_low, uint seed_high, uint purpose,
+    uint epoch, uint threshold, float scale, uint masked)
 {
     const uint unit = get_global_id(0) * SPAN, row = get_global_id(1) * PANEL;
     if (unit >= elements) return;
@@ -93,7 +95,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     UNROLL for (uint k = 0; k < 4; k++) {
         for (uint i = k * DRAWS; i < min(count, (k + 1) * DRAWS); i++) {
             const float kept = arith_flush(x[start + i] * scale);
-            y[start + i] = threshold && word[DRAWS == 1 ? k : i] < threshold ? 0.0f : kept;
+            const float done = threshold && word[DRAWS == 1 ? k : i] < threshold ? 0.0f : kept;
+            y[start + i] = masked ? mask_value(done, mask[start + i]) : done;
         }
     }
 }

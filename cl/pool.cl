@@ -3,7 +3,8 @@
  * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors PANEL examples are side by side,
  * x[P][H][W][PANEL]: P is then (panels of examples x channels), and every step handles them all. On GPUs PANEL is 1.
  * Along one side, output o sees those of the inputs o stride - padding + k, for the taps k = 0 .. taps-1, that are
- * inside. Each work-item handles RUN neighbors, of the outputs or of the inputs, through all planes. */
+ * inside. Each work-item handles RUN neighbors, of the outputs or of the inputs, through all planes. If `masked` is
+ * set, a gradient is 0 where x is. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=8
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=32
@@ -89,6 +90,9 @@ INLINE vec mean_vec(vec sum, float count, float reciprocal)
     return y;
 }
 
+// A gradient to x, or the sum that it is made from, and through the relu that made x.
+INLINE vec mask_vec(vec done, vec x) { return x == (vec)0.0f ? (vec)0.0f : done; }
+
 // Whether x replaces the earlier `best`: only a greater value does, or the first NaN.
 INLINE choice beats(vec x, vec best) { return (x > best) | ((x != x) & (best == best)); }
 
@@ -129,7 +133,7 @@ KERNEL max_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH
 #if PANEL == 1
 /* For GPUs, if windows overlap, by inputs: an input is the first maximum of a window if it beats all before it and none
  * after it beats it. */
-KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW)
+KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW, uint masked)
 {
     const uint i = get_global_id(0);
     if (i >= count) return;
@@ -149,6 +153,7 @@ KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint 
             sum = loses ? sum : arith_chain(sum, dy[(at.plane * OH + oy) * OW + ox]);
         }
     }
+    if (masked) sum = mask_vec(sum, self);
     dx[i] = arith_flush(sum);
 }
 #endif
@@ -187,20 +192,22 @@ KERNEL max_pool_forward_pairs(VALUES x, __global float *restrict y, uint lines, 
 }
 
 /* dx may be x: a vector is read before the one ahead of it is written, with which it may overlap. */
-KERNEL max_pool_backward_pairs(__global const float *x, VALUES dy, __global float *dx, uint lines, uint W, uint OW)
+KERNEL max_pool_backward_pairs(__global const float *x, VALUES dy, __global float *dx, uint lines, uint W, uint OW,
+                               uint masked)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, lines);
     for (uint line = from; line < to; line++) {
         const size_t first = (size_t)line * 2 * W;
-        int4 next; // the places of the maxima that are written next
-        find_pairs(x + first, W, &next);
+        int4 next; // the places of the maxima that are written next, which are `most`
+        float4 most = find_pairs(x + first, W, &next);
         for (uint i = 0; i < OW; i += FOUR) {
             const uint at = min(i, OW - FOUR);
             const size_t upper = first + 2 * at;
-            const float4 d = vload4(0, dy + (size_t)line * OW + at); // is passed on as it is: it was flushed
             const int4 where = next;
+            float4 d = vload4(0, dy + (size_t)line * OW + at); // is passed on as it is: it was flushed
             float8 above, below;
-            if (i + FOUR < OW) find_pairs(x + first + 2 * min(i + FOUR, OW - FOUR), W, &next);
+            if (masked) d = most == (float4)(0.0f) ? (float4)(0.0f) : d;
+            if (i + FOUR < OW) most = find_pairs(x + first + 2 * min(i + FOUR, OW - FOUR), W, &next);
             above.even = where == 0 ? d : (float4)(0.0f);
             above.odd = where == 1 ? d : (float4)(0.0f);
             below.even = where == 2 ? d : (float4)(0.0f);
@@ -213,7 +220,8 @@ KERNEL max_pool_backward_pairs(__global const float *x, VALUES dy, __global floa
 #endif
 
 /* If windows do not overlap: by windows. Each writes its own inputs, and those up to the next window. dx may be x. */
-KERNEL max_pool_backward_apart(__global const float *x, VALUES dy, __global float *dx, uint count /* P OH OW */, WINDOW)
+KERNEL max_pool_backward_apart(__global const float *x, VALUES dy, __global float *dx, uint count /* P OH OW */, WINDOW,
+                               uint masked)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     place at = find_place(from, OH, OW);
@@ -226,6 +234,7 @@ KERNEL max_pool_backward_apart(__global const float *x, VALUES dy, __global floa
         index where[VECS];
         find_best(x + plane, W, rows, cols, best, where);
         EACH_VECTOR d[v] = flush_vec(load_vec(v, dy + (size_t)i * PANEL));
+        if (masked) EACH_VECTOR d[v] = mask_vec(d[v], best[v]);
         for (uint y = down.first; y < down.end; y++) {
             for (uint j = y * W + along.first; j < y * W + along.end; j++)
                 EACH_VECTOR store_vec(where[v] == (index)j ? d[v] : (vec)0.0f, v, dx + plane + (size_t)j * PANEL);
@@ -235,7 +244,7 @@ KERNEL max_pool_backward_apart(__global const float *x, VALUES dy, __global floa
 }
 
 /* For processors, if windows overlap: by planes, since windows that share inputs must add to them in order. */
-KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx, uint planes, WINDOW)
+KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx, uint planes, WINDOW, uint masked)
 {
     const uint plane = get_global_id(0);
     if (plane >= planes) return;
@@ -260,7 +269,10 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
         }
         at = next_place(at, OH, OW);
     }
-    for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
+    for (uint j = 0; j < H * W * VECS; j++) {
+        const vec done = flush_vec(load_vec(j, dx));
+        store_vec(masked ? mask_vec(done, load_vec(j, x)) : done, j, dx);
+    }
 }
 
 /* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. Taps are
@@ -292,8 +304,8 @@ KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* 
     }
 }
 
-KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count /* P H W */, float taps,
-                             float reciprocal, WINDOW)
+KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, VALUES x, uint count /* P H W */, float taps,
+                             float reciprocal, WINDOW, uint masked)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     place at = find_place(from, H, W);
@@ -308,7 +320,10 @@ KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count 
                 EACH_VECTOR sum[v] = chain(sum[v], load_vec(v, dy + from_output));
             }
         }
-        EACH_VECTOR store_vec(mean_vec(sum[v], taps, reciprocal), v, dx + (size_t)i * PANEL);
+        EACH_VECTOR {
+            const vec done = mean_vec(sum[v], taps, reciprocal);
+            store_vec(masked ? mask_vec(done, load_vec(v, x + (size_t)i * PANEL)) : done, v, dx + (size_t)i * PANEL);
+        }
         at = next_place(at, H, W);
         if (at.x == 0) down = outputs_of(at.y, OH, KH, SY, PY);
     }

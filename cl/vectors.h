@@ -24,6 +24,10 @@ INLINE vec finish_vec(vec x, float least)
     return done < (vec)(least) ? (vec)(0.0f) : done;
 }
 
+// A gradient to x, or the sum that it is made from, and through the relu that made x.
+INLINE vec mask_vec(vec done, vec x) { return x == (vec)(0.0f) ? (vec)(0.0f) : done; }
+INLINE float4 mask_fours(float4 done, float4 x) { return x == (float4)(0.0f) ? (float4)(0.0f) : done; }
+
 // t[j][k] becomes t[k][j].
 INLINE void transpose_fours(float4 t[4])
 {

@@ -100,10 +100,10 @@ static void check_products(const test_case *c)
         sums s = example_sums(&v, forward ? TO_Y : TO_X, IN(0) + n * from, IN(1), biased ? IN(2) : NULL);
         for (size_t i = 0; i < to; i++) {
             const float got = OUT(biased ? 3 : 2)[n * to + i];
-            const bool below = c->args.relu && s.chain[i] < 0;
-            check_exact(below ? 0 : flush(s.chain[i]), got, n * to + i);
-            check_value(c->args.relu && s.exact[i] < 0 ? 0 : s.exact[i], got, product_bound(length, s.magnitudes[i]),
-                        true, n * to + i);
+            const bool masked = c->args.masked && IN(3)[n * to + i] == 0, below = c->args.relu && s.chain[i] < 0;
+            check_exact(masked || below ? 0 : flush(s.chain[i]), got, n * to + i);
+            check_value(masked || (c->args.relu && s.exact[i] < 0) ? 0 : s.exact[i], got,
+                        product_bound(length, s.magnitudes[i]), true, n * to + i);
         }
         sums_close(&s);
     }
@@ -341,6 +341,7 @@ static void check_max_backward(const test_case *c)
                 exact += dy;
                 magnitudes += fabsf(dy);
             }
+            if (c->args.masked && IN(0)[plane * in + q] == 0) sum = 0, exact = magnitudes = 0;
             const float got = OUT(2)[plane * in + q];
             check_exact(flush(sum), got, (uint64_t)(plane * in + q));
             check_value(exact, got, product_bound((uint64_t)(v.kh * v.kw), magnitudes), true,
@@ -406,6 +407,7 @@ static void check_average_backward(const test_case *c)
                 exact += (double)dy / (double)(v.kh * v.kw);
                 magnitudes += fabs((double)dy) / (double)(v.kh * v.kw);
             }
+        if (c->args.masked && IN(2)[i] == 0) sum = 0, exact = magnitudes = 0;
         check_exact(mean_of(&v, sum), OUT(1)[i], (uint64_t)i);
         check_value(exact, OUT(1)[i], product_bound((uint64_t)(v.kh * v.kw), magnitudes) + TINY, true, (uint64_t)i);
     }
@@ -445,7 +447,8 @@ static void check_dropout(const test_case *c)
         const philox_block block = philox(a->seed, PHILOX_DROPOUT | a->size[1], a->epoch, example, unit / 4);
         const bool dropped = block.v[unit % 4] < a->size[2];
         const float kept = flush((float)((double)IN(0)[i] * a->scalar[0])); /* 48 bits: rounded once */
-        check_exact(a->evaluating ? IN(0)[i] : dropped ? 0 : kept, OUT(2)[i], i);
+        const bool masked = a->masked && IN(3)[i] == 0;
+        check_exact(a->evaluating ? IN(0)[i] : dropped || masked ? 0 : kept, OUT(2)[i], i);
     }
 }
 

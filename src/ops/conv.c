@@ -250,8 +250,8 @@ static uint64_t no_bias_elements(const op_args *a, int operand)
 
 static uint64_t backward_input_elements(const op_args *a, int operand)
 {
-    static const int like[] = {OF_Y, OF_W, OF_X};
-    return conv_elements(a, like[operand]);
+    static const int like[] = {OF_Y, OF_W, OF_X, OF_X};
+    return operand == 3 && !a->masked ? 0 : conv_elements(a, like[operand]);
 }
 
 static uint64_t backward_weights_elements(const op_args *a, int operand)
@@ -370,17 +370,17 @@ CLONES static void conv_forward_no_bias(const op_args *a, void *const *operand, 
     convolve(a, operand[0], operand[1], NULL, operand[2], scratch);
 }
 
-/* dx = fma over (o, ky, kx) ascending of dy w */
+/* dx = fma over (o, ky, kx) ascending of dy w; 0 where x is, if it masks */
 CLONES static void conv_backward_input(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *dy = operand[0], *w = operand[1];
+    const float *dy = operand[0], *w = operand[1], *x = a->masked ? operand[3] : NULL;
     float *dx = operand[2];
     const letters l = letters_of(a);
     tap *const list = scratch;
     float *const wt = (float *)(void *)(list + l.t), *const sum = wt + (uint64_t)l.o * l.k; /* wt (O, T, CG) */
 
     for (uint32_t o = 0; o < l.o; o++) transpose(w + (uint64_t)o * l.k, l.cg, l.t, wt + (uint64_t)o * l.k);
-    for (uint32_t n = 0; n < a->n; n++, dy += (uint64_t)l.o * l.p, dx += (uint64_t)l.c * l.q)
+    for (uint32_t n = 0; n < a->n; n++, dy += (uint64_t)l.o * l.p)
         for (uint32_t q = 0; q < l.q; q++) {
             const uint32_t taps = taps_of_input(a, q / a->size[WINDOW_W_IN], q % a->size[WINDOW_W_IN], list);
             for (uint32_t g = 0; g < l.g; g++) {
@@ -389,7 +389,10 @@ CLONES static void conv_backward_input(const op_args *a, void *const *operand, v
                     for (uint32_t t = 0; t < taps; t++)
                         add_products(sum, dy[(uint64_t)o * l.p + list[t].at],
                                      wt + ((uint64_t)o * l.t + list[t].number) * l.cg, l.cg);
-                for (uint32_t c = 0; c < l.cg; c++) dx[(uint64_t)(g * l.cg + c) * l.q + q] = arith_flush(sum[c]);
+                for (uint32_t c = 0; c < l.cg; c++) {
+                    const uint64_t at = ((uint64_t)n * l.c + g * l.cg + c) * l.q + q;
+                    dx[at] = mask_value(a, x, at, arith_flush(sum[c]));
+                }
             }
         }
 }
@@ -500,7 +503,9 @@ const op_row row_conv_backward_input = {
     .name = "conv_backward_input",
     .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"w", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
+                {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
+    .mask = 4,
     .elements = backward_input_elements,
     .scratch = conv_scratch,
     .flops = conv_flops,

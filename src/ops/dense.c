@@ -105,10 +105,11 @@ static uint64_t forward_scratch(const op_args *a)
     return outputs * a->size[DENSE_INPUTS] * sizeof(float);
 }
 
-/* dx (N, I) = fma over o ascending of dy (N, O) w (O, I) */
+/* dx (N, I) = fma over o ascending of dy (N, O) w (O, I); 0 where x is, if it masks */
 CLONES static void backward_input(const op_args *a, void *const *operand, void *scratch)
 {
     const float *restrict dy = operand[0], *restrict w = operand[1];
+    const float *restrict x = a->masked ? operand[3] : NULL;
     float *restrict dx = operand[2];
     const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
     (void)scratch;
@@ -120,7 +121,7 @@ CLONES static void backward_input(const op_args *a, void *const *operand, void *
             const float d = dy[(uint64_t)n * outputs + o];
             for (uint32_t i = 0; i < inputs; i++) row[i] = __builtin_fmaf(d, w[(uint64_t)o * inputs + i], row[i]);
         }
-        for (uint32_t i = 0; i < inputs; i++) row[i] = arith_flush(row[i]);
+        for (uint32_t i = 0; i < inputs; i++) row[i] = mask_value(a, x, (uint64_t)n * inputs + i, arith_flush(row[i]));
     }
 }
 
@@ -132,8 +133,8 @@ static uint64_t no_bias_elements(const op_args *a, int operand)
 
 static uint64_t backward_input_elements(const op_args *a, int operand)
 {
-    static const int like[] = {3, 1, 0}; /* dy as y, w, dx as x */
-    return dense_elements(a, like[operand]);
+    static const int like[] = {3, 1, 0, 0}; /* dy as y, w, dx as x, x */
+    return operand == 3 && !a->masked ? 0 : dense_elements(a, like[operand]);
 }
 
 /* The sum over examples for `width` <= BLOCK neighboring gradients: c[i] += d(r) x(r, i) by the rule of granules. x
@@ -259,7 +260,9 @@ const op_row row_dense_backward_input = {
     .name = "dense_backward_input",
     .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"w", TYPE_F32, ACCESS_IN, LAYOUT_WEIGHT_PANELS},
-                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR},
+                {"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
+    .mask = 4,
     .elements = backward_input_elements,
     .flops = dense_flops,
     .reference = backward_input,

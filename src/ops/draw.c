@@ -71,6 +71,12 @@ void draw_fill_update(update_role role, uint32_t elements, float examples, float
     }
 }
 
+void draw_zeros(uint64_t count, float *values, draw *d)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (draw_u32(d) & 1) values[i] = 0;
+}
+
 void draw_fill(op_type type, uint64_t count, void *data, draw *d)
 {
     if (type == TYPE_F32) {

@@ -33,6 +33,9 @@ uint32_t draw_u32(draw *d);
 uint32_t draw_below(draw *d, uint32_t bound); /* 0 .. bound-1 */
 float draw_float(draw *d);                    /* by the mode */
 
+/* Makes half of them 0, as a relu does. */
+void draw_zeros(uint64_t count, float *values, draw *d);
+
 /* 1.m times 2^exponent, least <= exponent <= most, either sign. */
 float draw_scaled(draw *d, int least, int most);
 

@@ -55,6 +55,7 @@ static bool dropout_shape(op_args *args, draw *d, int edge)
 static uint64_t dropout_elements(const op_args *a, int operand)
 {
     const uint64_t needed = (uint64_t)a->at + a->n;
+    if (operand == 3 && !a->masked) return 0;
     if (operand != 1) return (uint64_t)a->n * a->size[DROPOUT_ELEMENTS];
     return a->size[DROPOUT_ORDER] > needed ? a->size[DROPOUT_ORDER] : needed;
 }
@@ -72,7 +73,7 @@ static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
 
 CLONES static void drop(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *restrict x = operand[0];
+    const float *restrict x = operand[0], *restrict mask = a->masked ? operand[3] : NULL;
     const uint32_t *order = operand[1];
     float *restrict y = operand[2];
     const uint32_t elements = a->size[DROPOUT_ELEMENTS];
@@ -82,9 +83,11 @@ CLONES static void drop(const op_args *a, void *const *operand, void *scratch)
         for (uint32_t u = 0; u < elements; u += 4) {
             const uint32_t layer = PHILOX_DROPOUT | a->size[DROPOUT_LAYER], end = elements - u < 4 ? elements - u : 4;
             const philox_block word = philox(a->seed, layer, a->epoch, order[a->at + r], u / 4);
-            for (uint32_t k = 0; k < end; k++)
-                y[u + k] =
-                    word.v[k] < a->size[DROPOUT_THRESHOLD] ? 0 : arith_flush(x[u + k] * a->scalar[DROPOUT_SCALE]);
+            for (uint32_t k = 0; k < end; k++) {
+                const float kept = arith_flush(x[u + k] * a->scalar[DROPOUT_SCALE]);
+                const float done = word.v[k] < a->size[DROPOUT_THRESHOLD] ? 0 : kept;
+                y[u + k] = mask_value(a, mask, (uint64_t)r * elements + u + k, done);
+            }
         }
 }
 
@@ -106,7 +109,9 @@ const op_row row_dropout_backward = {
     .name = "dropout_backward",
     .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
+                {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
+    .mask = 4,
     .elements = dropout_elements,
     .moves = dropout_moves,
     .reference = drop,

@@ -114,10 +114,11 @@ static bool max_fill(const op_args *a, int operand, void *data, draw *d)
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
-/* By operation: x y; x dy dx; dy dx. */
+/* By operation: x y; x dy dx; x y; dy dx x. */
 static uint64_t pool_elements(const op_args *a, int operand)
 {
-    static const bool out[][3] = {{false, true}, {false, true, false}, {false, true}, {true, false}};
+    static const bool out[][3] = {{false, true}, {false, true, false}, {false, true}, {true, false, false}};
+    if (a->op == OP_AVERAGE_POOL_BACKWARD && operand == 2 && !a->masked) return 0;
     return a->n * (out[a->op - OP_MAX_POOL_FORWARD][operand] ? window_out_elements(a) : window_in_elements(a));
 }
 
@@ -143,6 +144,8 @@ static inline uint32_t winner(const float *plane, const tap *list, uint32_t taps
     return best;
 }
 
+#define NOBODY UINT32_MAX /* gets the gradient of a window */
+
 static void max_forward(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0];
@@ -156,7 +159,8 @@ static void max_forward(const op_args *a, void *const *operand, void *scratch)
     }
 }
 
-/* dx = sum over (oy, ox) ascending of dy, where the input is the winner; dx may be x */
+/* dx = sum over (oy, ox) ascending of dy, where the input is the winner, and is not 0 if it masks; dx may be x. A dy
+ * is left out before it is added, since x may be gone by then. */
 static void max_backward(const op_args *a, void *const *operand, void *scratch)
 {
     tap *const list = scratch;
@@ -167,10 +171,12 @@ static void max_backward(const op_args *a, void *const *operand, void *scratch)
         float *dx = (float *)operand[2] + plane * q;
         for (uint32_t at = 0; at < p; at++) {
             const uint32_t taps = taps_of_output(a, at / a->size[WINDOW_OW], at % a->size[WINDOW_OW], list);
-            winners[at] = winner(x, list, taps);
+            const uint32_t best = winner(x, list, taps);
+            winners[at] = a->masked && x[best] == 0 ? NOBODY : best;
         }
         for (uint32_t i = 0; i < q; i++) dx[i] = 0;
-        for (uint32_t at = 0; at < p; at++) dx[winners[at]] += dy[at];
+        for (uint32_t at = 0; at < p; at++)
+            if (winners[at] != NOBODY) dx[winners[at]] += dy[at];
         for (uint32_t i = 0; i < q; i++) dx[i] = arith_flush(dx[i]);
     }
 }
@@ -197,10 +203,10 @@ CLONES static void average_forward(const op_args *a, void *const *operand, void 
     }
 }
 
-/* dx = mean of dy over (oy, ox) ascending, where the input is in the window */
+/* dx = mean of dy over (oy, ox) ascending, where the input is in the window; 0 where x is, if it masks */
 CLONES static void average_backward(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *dy = operand[0];
+    const float *dy = operand[0], *x = a->masked ? operand[2] : NULL;
     float *dx = operand[1];
     tap *const list = scratch;
     const uint32_t q = a->size[WINDOW_H_IN] * a->size[WINDOW_W_IN], p = a->size[WINDOW_OH] * a->size[WINDOW_OW];
@@ -211,7 +217,7 @@ CLONES static void average_backward(const op_args *a, void *const *operand, void
         for (uint64_t plane = 0; plane < (uint64_t)a->n * a->size[WINDOW_C]; plane++)
             for (uint32_t t = 0; t < taps; t++) dx[plane * q + list[t].at] += dy[plane * p + at];
     }
-    for (uint64_t i = 0; i < inputs; i++) dx[i] = mean(a, dx[i]);
+    for (uint64_t i = 0; i < inputs; i++) dx[i] = mask_value(a, x, i, mean(a, dx[i]));
 }
 
 const op_row row_max_pool_forward = {
@@ -230,6 +236,7 @@ const op_row row_max_pool_backward = {
     .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .mask = 1,
     .elements = pool_elements,
     .scratch = max_backward_scratch,
     .reference = max_backward,
@@ -253,7 +260,10 @@ const op_row row_average_pool_forward = {
 
 const op_row row_average_pool_backward = {
     .name = "average_pool_backward",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}, {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
+                {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
+    .mask = 3,
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = average_backward,

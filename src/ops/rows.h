@@ -45,6 +45,13 @@ static inline float finish_value(const op_args *a, float x)
     return a->relu && done < 0 ? 0 : done;
 }
 
+/* A finished value of an operation that may mask its result: the gradient to x[i], and through the relu that made it.
+ */
+static inline float mask_value(const op_args *a, const float *x, uint64_t i, float done)
+{
+    return a->masked && x[i] == 0 ? 0 : done;
+}
+
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 
 /* Lanes fold 8, 4, 2, 1. */

@@ -68,6 +68,8 @@ tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t p
     unsigned char *host;
     op_args args = c->args;
     args.panel_width = panel_width;
+    *b = (banded){0};
+    if (!c->elements[o]) return TAS_OK; /* the call does without it */
     *b =
         (banded){.bytes = c->elements[o] * op_type_bytes(operand->type), .panels = operand->layout != LAYOUT_ROW_MAJOR};
     b->matrix = operand_layout(device, &args, o, c->elements[o]);

@@ -59,6 +59,7 @@ static bool draw_args(op_id op, const case_name *name, draw *d, op_args *out)
     *out = (op_args){.op = op};
     if (!op_get(op)->shape(out, d, name->number < EDGE_CASES ? (int)name->number : -1)) return false;
     out->relu = op_get(op)->may_relu && draw_turn(d) % 2;
+    out->masked = op_get(op)->mask && draw_turn(d) / 2 % 2;
     if (op_get(op)->may_replace) out->replaces = draw_replaced(out, d);
     return true;
 }
@@ -88,6 +89,7 @@ static tas_status fill_case(tas_context *context, const op_row *row, draw *d, in
             banded_fill_guard(out->before[o], bytes); /* every element must be written */
         else if (!row->fill || !row->fill(&out->args, o, out->before[o], d))
             draw_fill(operand->type, elements, out->before[o], d);
+        if (out->args.masked && o == row->mask - 1) draw_zeros(elements, out->before[o], d);
         memcpy(out->after[o], out->before[o], (size_t)bytes);
     }
     void *scratch = row->scratch ? malloc((size_t)row->scratch(&out->args) + 1) : NULL;

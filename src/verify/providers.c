@@ -88,6 +88,12 @@ static bool is_exact(element e, bool relu, float got)
     return got == (relu && sum < 0 ? 0 : sum);
 }
 
+/* Whether a mask makes element i 0, whatever it is without. */
+static bool is_masked(const test_case *c, uint64_t i)
+{
+    return c->args.masked && ((const float *)c->before[op_get(c->args.op)->mask - 1])[i] == 0;
+}
+
 /* Compares the result with the oracle: every element, or of a large one LARGE_ELEMENTS, evenly spread. */
 static void judge(const struct product_test *t, const test_case *c, const float *got, bool exact, uint64_t seed,
                   tas_verify_row *row, char *text, size_t bytes)
@@ -98,8 +104,8 @@ static void judge(const struct product_test *t, const test_case *c, const float 
     double worst = 0;
     for (uint64_t i = 0; i < elements; i += step) {
         const element e = t->get(c, i);
-        const double error =
-            exact ? (is_exact(e, c->args.relu, got[i]) ? 0 : HUGE_VAL) : error_of(e, c->args.relu, got[i]);
+        double error = exact ? (is_exact(e, c->args.relu, got[i]) ? 0 : HUGE_VAL) : error_of(e, c->args.relu, got[i]);
+        if (is_masked(c, i)) error = got[i] == 0 ? 0 : HUGE_VAL;
         if (error > worst) {
             worst = error;
             worst_at = i;
@@ -174,7 +180,7 @@ static tas_status large_case(tas_device *fast, const struct product_test *t, uin
     for (int o = 0; op->operand[o].name; o++) {
         c.operands = o + 1;
         c.elements[o] = op->elements(&c.args, o);
-        c.before[o] = malloc((size_t)c.elements[o] * sizeof(float));
+        c.before[o] = malloc((size_t)c.elements[o] * sizeof(float) + 1);
         if (!c.before[o]) status = fail(fast->context, TAS_NO_MEMORY, "no memory for a case of %s", op->name);
         if (!status) draw_fill(TYPE_F32, c.elements[o], c.before[o], &d);
     }

@@ -88,8 +88,14 @@ plant(
     "cl/dense_gpu.cl",
     "dense_backward_input",
     [GPU],
-    [("const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I, NONE};",
-      "const operand right = {w, false, O, work_group_id(0) * BLOCK_COLS, I, NONE};")],
+    [
+        ("const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I, NONE};",
+         "const operand right = {w, false, O, work_group_id(0) * BLOCK_COLS, I, NONE};"),
+        ("if (masked)\n", "if (!masked)\n"),
+        ("mask_value(finish_value(c[r][q], -INFINITY), x[at + COL(q)])", "mask_value(c[r][q], x[at + COL(q)])"),
+        ("const ulong at = (ulong)ROW(r) * Q;", "const ulong at = (ulong)ROW(r) * R;"),
+        ("if (ROW(r) < R && COL(q) < Q) to[at + COL(q)] = c[r][q];", "if (COL(q) < Q) to[at + COL(q)] = c[r][q];"),
+    ],
 )
 plant(
     "cl/dense_gpu.cl",
@@ -211,6 +217,7 @@ plant(
         ("y[i] = finish_value(c, least);", "y[i] = arith_flush(c);"),
         ("y[i] = finish_value(c, least);", "y[i] = c < least ? 0.0f : c;"),
         ("dx[i] = arith_flush(c);", "dx[i] = c;"),
+        ("if (masked) c = mask_value(c, x[i]);", ""),
         ("return k * dilation <= at && o * stride == from", "return o * stride == from",
          "a place that wrapped is past every output"),
         ("k * dilation <= at && o * stride == from && o < outputs", "k * dilation <= at && o < outputs"),
@@ -658,7 +665,11 @@ plant(
         ("EACH_VECTOR d[v] = flush_vec(load_vec(v, dy + (size_t)i * PANEL));",
          "EACH_VECTOR d[v] = load_vec(v, dy + (size_t)i * PANEL);"),
         ("at.y + 1 < OH ? (at.y + 1) * SY - PY : H};", "at.y + 1 < OH ? rows.end : H};"),
-        ("store_vec(flush_vec(load_vec(j, dx)), j, dx);", "store_vec(load_vec(j, dx), j, dx);"),
+        ("const vec done = flush_vec(load_vec(j, dx));", "const vec done = load_vec(j, dx);"),
+        ("masked ? mask_vec(done, load_vec(j, x)) : done", "done"),
+        ("if (masked) d = most == (float4)(0.0f)", "if (masked) d = d == (float4)(0.0f)"),
+        ("if (masked) EACH_VECTOR d[v] = mask_vec(d[v], best[v]);", ""),
+        ("masked ? mask_vec(done, load_vec(v, x + (size_t)i * PANEL)) : done", "done"),
         ("if (at.x == 0) down = outputs_of(at.y, OH, KH, SY, PY);", ""),
         ("at < taps ? 0u : (at - taps) / stride + 1", "at < taps ? 0u : (at - taps) / stride"),
     ],
@@ -1021,7 +1032,8 @@ plant(
         ("((uint *)&c[3])[d] = unit / 4 + (from + d) / PANEL;", "((uint *)&c[3])[d] = unit / 4;"),
         ("c[2] = high0 ^ c[3] ^ k1;", "c[2] = high0 ^ c[3] ^ k0;"),
         ("order[at + min(row + (from + d) % PANEL, n - 1)];", "order[min(row + (from + d) % PANEL, n - 1)];"),
-        ("y[start + i] = threshold && word", "y[start + i] = word",
+        ("mask_value(done, mask[start + i])", "mask_value(done, mask[i])"),
+        ("const float done = threshold && word", "const float done = word",
          "no word is below a threshold of 0, whatever is in what was not drawn"),
         ("round < 10; round++", "round < 9; round++"),
     ],
@@ -1177,7 +1189,7 @@ plant(
     [
         ("y[(uint64_t)n * outputs + at + o] = finish_value(a, c[o]);",
          "y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);"),
-        ("row[i] = arith_flush(row[i]);", ";"),
+        ("inputs + i, arith_flush(row[i]))", "inputs + i, row[i])"),
         ("if (!x)\n                for (uint32_t i = 0; i < width; i++) c[i] += dr;",
          "if (!x)\n                c[0] = dr;"),
         ("outputs - at < BLOCK ? outputs - at : BLOCK;", "outputs - at < BLOCK ? outputs - at : BLOCK - 1;"),
@@ -1203,7 +1215,7 @@ plant(
          "y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);"),
         ("wt + ((uint64_t)c * l.t + list[t].number) * l.og, l.og);", "wt + ((uint64_t)c * l.t + t) * l.og, l.og);"),
         ("dyt + (uint64_t)p * l->o + c / l->cg * l->og, l->og);", "dyt + (uint64_t)p * l->o, l->og);"),
-        ("l.q + q] = arith_flush(sum[c]);", "l.q + q] = sum[c];"),
+        ("mask_value(a, x, at, arith_flush(sum[c]))", "mask_value(a, x, at, sum[c])"),
     ],
 )
 plant(
@@ -1330,4 +1342,59 @@ plant(
     "dense_forward norm_rows sum_blocks add_bias",
     [GPU],
     [(" + get_global_offset(dimension) / get_local_size(dimension));", ");")],
+)
+plant(
+    "cl/finish.h",
+    "dense_backward_input conv_backward_input dropout_backward",
+    [GPU],
+    [("arith_select(x == 0.0f, 0.0f, done)", "arith_select(x <= 0.0f, 0.0f, done)")],
+)
+plant(
+    "cl/conv_gpu.cl",
+    "conv_backward_input",
+    [GPU],
+    [
+        ("masked ? x : 0", "masked && G == 1 ? x : 0"),
+        ("mask[at + (from + ROW(r)) * H * W]", "mask[at + ROW(r) * H * W]"),
+    ],
+)
+plant(
+    "cl/dense.cl",
+    "dense_backward_input",
+    [CPU],
+    [
+        ("x ? mask_fours(t[j], vload4(0, x + at)) : t[j]", "t[j]"),
+        ("x ? mask_value(block[r][j], x[at]) : block[r][j]", "block[r][j]"),
+    ],
+)
+plant(
+    "cl/dense_near.cl",
+    "dense_backward_input",
+    [CPU],
+    [
+        ("x ? mask_fours(t[j], vload4(0, x + at)) : t[j]", "t[j]"),
+        ("x ? mask_value(done, x[at]) : done", "done"),
+        ("masked ? x + (ulong)n0 * I + i0 : 0", "masked ? x + i0 : 0"),
+    ],
+)
+plant(
+    "cl/dense_few.cl",
+    "dense_backward_input",
+    [CPU],
+    [("mask_value(done[n][j], x[(ulong)n * I + i0 + j])", "mask_value(done[n][j], x[i0 + j])")],
+)
+plant(
+    "cl/conv.cl",
+    "conv_backward_input",
+    [CPU],
+    [
+        ("min((uint)r, rows - 1) * apart * PANEL;", "min((uint)r, rows - 1) * PANEL;"),
+        ("mask_value(lanes[r], x[(size_t)r * apart + s])", "mask_value(lanes[r], x[(size_t)r * apart])"),
+    ],
+)
+plant(
+    "cl/depthwise.cl",
+    "conv_backward_input",
+    [CPU],
+    [("mask_run(dx + run, x + run, (l1 - l0) * W * PANEL);", "mask_run(dx + run, x + run, W * PANEL);")],
 )

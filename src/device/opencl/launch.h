@@ -22,6 +22,10 @@ typedef struct launch_arg {
 /* The bound below which results become 0, of an operation that may end with a relu. */
 #define A_LEAST(a) A_F32((a)->relu ? 0 : -INFINITY)
 
+/* The operand x that masks a result, of an operation that may mask it: without it, any other buffer stands in its
+ * place. Kernels get op_args.masked as well. */
+#define A_MASK(a, m) A_MEM(&(m)[(a)->masked ? op_get((a)->op)->mask - 1 : 0])
+
 enum { LAUNCH_ARGS = 32 }; /* more than any kernel has */
 
 /* The arguments of a launch, in the kernel's order. */

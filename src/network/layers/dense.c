@@ -45,7 +45,7 @@ static void lower_backward(tas_network *network, layer *self)
         self->dx[0] = build_value(network, self, false, in, ".dx");
         build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT,
                                                    .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
-                                          .operand = {self->dy, self->weight, self->dx[0]}});
+                                          .operand = {self->dy, self->weight, self->dx[0], self->dy}});
     }
     if (self->frozen) return;
     const op_args args = {

@@ -73,7 +73,8 @@ static void lower_backward(tas_network *network, layer *self)
     mask_by_relu(network, self);
     self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
     op_call call = {.args = args_of(self, self->op + 1), .operand = {self->x[0], self->dy, self->dx[0]}};
-    if (self->op == OP_AVERAGE_POOL_FORWARD) call = (op_call){.args = call.args, .operand = {self->dy, self->dx[0]}};
+    if (self->op == OP_AVERAGE_POOL_FORWARD)
+        call = (op_call){.args = call.args, .operand = {self->dy, self->dx[0], self->dy}};
     build_backward(network, call);
 }
 

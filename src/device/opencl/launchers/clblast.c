@@ -119,6 +119,16 @@ static tas_status end_with_relu(tas_device *device, const op_args *a, uint64_t c
     return launch_kernel(device, kernel, launch_line(cl->group, (size_t)count), &args);
 }
 
+static tas_status end_with_mask(tas_device *device, const op_args *a, uint64_t count, const mem *x, const mem *dx)
+{
+    const opencl_device *cl = device->cl;
+    cl_kernel kernel;
+    const tas_status status = a->masked ? program_get_grouped(device, "clblast", "mask_rows", &kernel) : TAS_OK;
+    if (status || !a->masked) return status;
+    const launch_args args = ARGS(A_MEM(x), A_MEM(dx), A_U32((uint32_t)count));
+    return launch_kernel(device, kernel, launch_line(cl->group, (size_t)count), &args);
+}
+
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const opencl_device *cl = device->cl;
@@ -143,7 +153,9 @@ static tas_status forward_no_bias(tas_device *device, const op_args *a, const me
 
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    return run_product(device, input_product(a), &m[0], &m[1], 0, &m[2], scratch);
+    const clblast_product p = input_product(a);
+    const tas_status status = run_product(device, p, &m[0], &m[1], 0, &m[2], scratch);
+    return status ? status : end_with_mask(device, a, (uint64_t)p.m * p.n, &m[3], &m[2]);
 }
 
 /* Everything is added to the total; m[3], the partial sums, is not used. */

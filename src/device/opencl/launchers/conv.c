@@ -169,7 +169,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
 {
     if (depthwise_fits(a)) return depthwise_backward_input(device, a, m, scratch);
     const packing p = packing_of(device, a);
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MASK(a, m));
     cl_kernel kernel;
     tas_status status = get_product(device, a, "conv_backward_input", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
@@ -178,6 +178,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
                                            op_padded(a) / op_panel_width(a)},
                                 .local = {1, 1, 1}};
     add_geometry(&args, a);
+    launch_add(&args, A_U32(a->masked));
     return launch_kernel(device, kernel, range, &args);
 }
 

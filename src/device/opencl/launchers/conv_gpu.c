@@ -71,12 +71,13 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     const uint64_t positions = a->n * block_count(h, s[WINDOW_SY]) * block_count(w, s[WINDOW_SX]);
     const product p = {s[WINDOW_C] / groups, positions,
                        (uint64_t)groups * least(s[WINDOW_SY], h) * least(s[WINDOW_SX], w)};
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m));
     (void)scratch;
     if (depthwise_fits(a)) return depthwise_gpu_backward_input(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY])));
     launch_add(&args, A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX])));
+    launch_add(&args, A_U32(a->masked));
     return launch_product(device, a, "conv_backward_input", p, &args);
 }
 

@@ -152,8 +152,8 @@ static tas_status backward_input_few(tas_device *device, const op_args *a, const
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, f, "dense_backward_input_few", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-                                  A_U32(a->size[DENSE_OUTPUTS]));
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(a->n),
+                                  A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->masked));
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->size[DENSE_INPUTS], opencl_vector_width(device))), &args);
 }
@@ -171,8 +171,8 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     status = launch_kernel(
         device, pack, launch_line(1, block_count(a->n, panel) * block_count(a->size[DENSE_OUTPUTS], panel)), &packing);
     if (status) return status;
-    launch_args args = ARGS(A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-                            A_U32(a->size[DENSE_OUTPUTS]));
+    launch_args args = ARGS(A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(a->n),
+                            A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->masked));
     if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_input_near", &args);
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->n, panel)),

@@ -42,8 +42,8 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     (void)scratch;
     tas_status status = blocks_get_kernel(device, a, "dense_backward_input", p, &b, &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-                                  A_U32(a->size[DENSE_OUTPUTS]));
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(a->n),
+                                  A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->masked));
     return launch_kernel(device, kernel, blocks_range(b, p, 1), &args);
 }
 

@@ -25,11 +25,11 @@ static tas_status dropout(tas_device *device, const op_args *a, const mem *m, co
     snprintf(options, sizeof options, "-D GROUP=%u -D PANEL=%u -D DRAWS=%u", group, op_panel_width(a), draws);
     tas_status status = program_get_kernel(device, "dropout", "dropout", options, &kernel);
     if (status) return status;
-    const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DROPOUT_ELEMENTS]), A_U32(a->at),
-             A_U32((uint32_t)a->seed), A_U32((uint32_t)(a->seed >> 32)), A_U32(PHILOX_DROPOUT | a->size[DROPOUT_LAYER]),
-             A_U32(a->epoch), A_U32(a->evaluating ? 0 : a->size[DROPOUT_THRESHOLD]),
-             A_F32(a->evaluating ? 1 : a->scalar[DROPOUT_SCALE]));
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(a->n),
+                                  A_U32(a->size[DROPOUT_ELEMENTS]), A_U32(a->at), A_U32((uint32_t)a->seed),
+                                  A_U32((uint32_t)(a->seed >> 32)), A_U32(PHILOX_DROPOUT | a->size[DROPOUT_LAYER]),
+                                  A_U32(a->epoch), A_U32(a->evaluating ? 0 : a->size[DROPOUT_THRESHOLD]),
+                                  A_F32(a->evaluating ? 1 : a->scalar[DROPOUT_SCALE]), A_U32(a->masked));
     launch_range range = launch_line(group, (a->size[DROPOUT_ELEMENTS] + span - 1) / span);
     range.global[1] = op_padded(a) / op_panel_width(a);
     return launch_kernel(device, kernel, range, &args);

@@ -8,7 +8,10 @@ enum { POOL_RUN = 64, LINES_RUN = 32 };
 
 static uint32_t run_of(const opencl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
 
-/* Runs a kernel over `items` work-items and `count` elements. Averages have two more scalars. */
+static bool is_backward(const op_args *a) { return a->op == OP_MAX_POOL_BACKWARD || a->op == OP_AVERAGE_POOL_BACKWARD; }
+
+/* Runs a kernel over `items` work-items and `count` elements. Averages have two more scalars. Without a mask, any other
+ * buffer stands in its place. */
 static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name,
                        uint32_t items, uint32_t count)
 {
@@ -16,19 +19,21 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
                                  WINDOW_KW,   WINDOW_SY,   WINDOW_SX, WINDOW_PY, WINDOW_PX};
     const opencl_device *cl = device->cl;
     const uint32_t group = cl->cpu ? 1 : cl->group;
+    const int mask = a->op == OP_AVERAGE_POOL_BACKWARD ? 2 : -1;
     launch_args args = {0};
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D PANEL=%u", group, run_of(cl), op_panel_width(a));
     tas_status status = program_get_kernel(device, "pool", name, options, &kernel);
     if (status) return status;
-    for (int k = 0; k < operands; k++) launch_add(&args, A_MEM(&m[k]));
+    for (int k = 0; k < operands; k++) launch_add(&args, k == mask ? A_MASK(a, m) : A_MEM(&m[k]));
     launch_add(&args, A_U32(count));
     if (a->op == OP_AVERAGE_POOL_FORWARD || a->op == OP_AVERAGE_POOL_BACKWARD) {
         launch_add(&args, A_F32(a->scalar[POOL_COUNT]));
         launch_add(&args, A_F32(a->scalar[POOL_RECIPROCAL]));
     }
     for (size_t w = 0; w < sizeof window / sizeof *window; w++) launch_add(&args, A_U32(a->size[window[w]]));
+    if (is_backward(a)) launch_add(&args, A_U32(a->masked));
     return launch_kernel(device, kernel, launch_line(group, items), &args);
 }
 
@@ -71,6 +76,7 @@ static tas_status pairs(tas_device *device, const op_args *a, const mem *m, int 
     launch_add(&args, A_U32(lines));
     launch_add(&args, A_U32(a->size[WINDOW_W_IN]));
     launch_add(&args, A_U32(a->size[WINDOW_OW]));
+    if (is_backward(a)) launch_add(&args, A_U32(a->masked));
     return launch_kernel(device, kernel, launch_line(1, block_count(lines, LINES_RUN)), &args);
 }
 
@@ -102,7 +108,7 @@ static tas_status average_forward(tas_device *device, const op_args *a, const me
 static tas_status average_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     (void)scratch;
-    return by_inputs(device, a, m, 2, "average_pool_backward");
+    return by_inputs(device, a, m, 3, "average_pool_backward");
 }
 
 const launcher pool_launchers[] = {
