@@ -129,7 +129,7 @@ static const struct {
     {OP_GATHER_FLOATS, 2, 1},
     {OP_GATHER_LABELS, 2, 1},
     {OP_DENSE_FORWARD, 3, 1},
-    {OP_RELU_BACKWARD, 2, 1},
+    {OP_DROPOUT_BACKWARD, 2, 1},
     {OP_DROPOUT_FORWARD, 2, 1},
     {OP_SOFTMAX_LOSS, 2, 1},
     {OP_DENSE_BACKWARD_PARAMETERS, 2, 1},

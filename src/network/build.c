@@ -191,6 +191,26 @@ void build_backward(tas_network *network, op_call call)
     add_call(network, &network->backward, &network->backward_count, call);
 }
 
+/* The relu that made a layer's input, if nobody else reads what it made; NULL: there is none. Layers between them that
+ * compute nothing, like flatten, pass on its values. */
+static layer *relu_before(const tas_network *network, const layer *self)
+{
+    layer *before = &network->layers[self->from[0]];
+    while (before->readers == 1 && before->inputs == 1 && before->y == before->x[0])
+        before = &network->layers[before->from[0]];
+    return before->kind == &layer_relu && before->readers == 1 ? before : NULL;
+}
+
+void build_backward_input(tas_network *network, const layer *self, op_call call)
+{
+    layer *relu = relu_before(network, self);
+    if (relu) {
+        relu->masked = call.args.masked = true;
+        call.operand[op_get(call.args.op)->mask - 1] = self->x[0];
+    }
+    build_backward(network, call);
+}
+
 /* Without granules any other buffer stands in place of a partial sum. */
 static void add_sums(const tas_network *network, int parameter, int operand[2])
 {

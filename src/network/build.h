@@ -46,6 +46,10 @@ void build_backward_parameters(tas_network *network, const layer *self, op_args 
 void build_forward(tas_network *network, op_call call);
 void build_backward(tas_network *network, op_call call);
 
+/* The call that makes the gradient to a layer's only input, of a row with a mask. If a relu made that input and nobody
+ * else reads it, the call applies the relu's gradient too. Its operand x is set then; dy stands there before. */
+void build_backward_input(tas_network *network, const layer *self, op_call call);
+
 /* A call that updates statistics, after those of the optimizer: n is the batch. An operand NO_TENSOR is the record of
  * what was not finite: once its first word is set, nothing may change. */
 void build_update(tas_network *network, op_call call);

@@ -38,7 +38,7 @@ typedef struct check {
 static const check checks[] = {
     {"dense", ROWS "tanh\ndense 4\ntanh\n" TAIL, false},
     {"dense no bias", ROWS "tanh\ndense 4 no bias\ntanh\n" TAIL, false},
-    {"relu", ROWS "relu\n" TAIL, false},
+    {"relu", ROWS "relu\ndense 4\nrelu\ntanh\n" TAIL, false}, /* masks, and does not */
     {"leaky", ROWS "leaky 0.1\n" TAIL, false},
     {"tanh", ROWS "tanh\n" TAIL, false},
     {"sigmoid", ROWS "sigmoid\n" TAIL, false},

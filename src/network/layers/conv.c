@@ -65,8 +65,9 @@ static void lower_backward(tas_network *network, layer *self)
 {
     if (self->needs_dx[0]) {
         self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
-        build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
-                                          .operand = {self->dy, self->weight, self->dx[0], self->dy}});
+        build_backward_input(network, self,
+                             (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
+                                       .operand = {self->dy, self->weight, self->dx[0], self->dy}});
     }
     if (self->frozen) return;
     build_backward_parameters(network, self,

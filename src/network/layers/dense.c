@@ -43,9 +43,10 @@ static void lower_backward(tas_network *network, layer *self)
     const uint32_t granule = network_granule((uint64_t)in * out, 1);
     if (self->needs_dx[0]) {
         self->dx[0] = build_value(network, self, false, in, ".dx");
-        build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT,
-                                                   .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
-                                          .operand = {self->dy, self->weight, self->dx[0], self->dy}});
+        build_backward_input(
+            network, self,
+            (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
+                      .operand = {self->dy, self->weight, self->dx[0], self->dy}});
     }
     if (self->frozen) return;
     const op_args args = {

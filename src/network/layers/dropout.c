@@ -32,8 +32,9 @@ static void lower_backward(tas_network *network, layer *self)
     if (self->frozen) self->dx[0] = self->dy;
     if (self->frozen || !self->needs_dx[0]) return;
     self->dx[0] = build_value(network, self, self->batch_panels, shape_elements(self->in), ".dx");
-    build_backward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_BACKWARD),
-                                      .operand = {self->dy, network->order, self->dx[0], self->dy}});
+    build_backward_input(network, self,
+                         (op_call){.args = args_of(network, self, OP_DROPOUT_BACKWARD),
+                                   .operand = {self->dy, network->order, self->dx[0], self->dy}});
 }
 
 static const line_argument arguments[] = {

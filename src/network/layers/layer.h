@@ -42,7 +42,7 @@ struct layer {
     int x[LAYER_INPUTS], dx[LAYER_INPUTS], y, dy;    /* tensors: inputs, output, and gradients to them */
     bool needs_dx[LAYER_INPUTS];                     /* inputs that depend on a parameter */
     bool trains;                                     /* its output does */
-    bool masked;                                     /* a relu: dy has its gradient already */
+    bool masked;                                     /* a relu: what makes dy applies its gradient too */
     int statistics;                                  /* normalization */
     int weight, bias;                                /* and parameters */
     uint64_t parameters, forward_flops, train_flops; /* of products, per example */

@@ -51,31 +51,14 @@ static void lower_pool(tas_network *network, layer *self, op_id op)
 static void lower_max(tas_network *network, layer *self) { lower_pool(network, self, OP_MAX_POOL_FORWARD); }
 static void lower_average(tas_network *network, layer *self) { lower_pool(network, self, OP_AVERAGE_POOL_FORWARD); }
 
-/* The gradient of a relu that the maxima alone are taken of can be applied to theirs, which are fewer: a maximum that
- * is not positive passes nothing on. Its values are then read for the last time when the maxima are looked for. */
-static void mask_by_relu(tas_network *network, layer *self)
-{
-    layer *before = &network->layers[self->from[0]];
-    if (before->kind != &layer_relu || self->op != OP_MAX_POOL_FORWARD || before->readers != 1 ||
-        self->x[0] != before->y)
-        return;
-    const uint32_t elements = (uint32_t)shape_elements(self->out);
-    const int masked = build_value(network, self, true, elements, ".dm");
-    build_backward(network, (op_call){.args = {.op = OP_RELU_BACKWARD, .size = {[ACTIVATION_ELEMENTS] = elements}},
-                                      .operand = {self->y, self->dy, masked}});
-    self->dy = masked;
-    before->masked = true;
-}
-
 static void lower_backward(tas_network *network, layer *self)
 {
     if (!self->needs_dx[0]) return;
-    mask_by_relu(network, self);
     self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
     op_call call = {.args = args_of(self, self->op + 1), .operand = {self->x[0], self->dy, self->dx[0]}};
     if (self->op == OP_AVERAGE_POOL_FORWARD)
         call = (op_call){.args = call.args, .operand = {self->dy, self->dx[0], self->dy}};
-    build_backward(network, call);
+    build_backward_input(network, self, call);
 }
 
 static const line_argument arguments[] = {
