@@ -352,15 +352,24 @@ static tas_status prepare_kernels(tas_run *run)
     return status ? status : prepared;
 }
 
-/* A rank that is faster than others gets more shards. */
+/* A rank that is faster than others gets more shards. Other programs and ranks that begin slow some times down: the
+ * least of several counts, of long ones there are fewer. */
 static tas_status warm_up_timed(tas_run *run)
 {
-    const double start = now_seconds();
-    tas_status status = warm_up(run);
-    if (!run->ranked) return status;
-    if (!status) status = run->w.device->driver->finish(run->w.device);
-    run->ranked->gradient_seconds = now_seconds() - start;
-    return status;
+    static const double enough = 0.5; /* seconds */
+    enum { TIMES = 6 };
+    const double begin = now_seconds();
+    double least = INFINITY;
+    if (!run->ranked) return warm_up(run);
+    for (int i = 0; i < TIMES && (!i || now_seconds() - begin < enough); i++) {
+        const double start = now_seconds();
+        tas_status status = warm_up(run);
+        if (!status) status = run->w.device->driver->finish(run->w.device);
+        if (status) return status;
+        least = fmin(least, now_seconds() - start);
+    }
+    run->ranked->gradient_seconds = least;
+    return TAS_OK;
 }
 
 /* Memory, the first snapshot, the data set, kernels. */
