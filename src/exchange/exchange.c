@@ -1,4 +1,5 @@
-/* Sums over ranks: see exchange.h. A message of a round has a header, and the slices of its parts. */
+/* Sums over ranks: see exchange.h. A message of a round has a header, and the slices of its parts. A long part that is
+ * alone in a message is sent from where it is, and is gathered to where it belongs, behind the header. */
 #include "exchange/exchange.h"
 
 #include <inttypes.h>
@@ -19,7 +20,7 @@ tas_status exchange_open(exchange *e, tas_context *context, transport *t, uint32
         e->nodes = halving_nodes(&e->halving, t->rank, e->node);
         e->parts = malloc((seats + (size_t)1) * sizeof *e->parts);
         e->awaited = malloc((seats + (size_t)1) * sizeof *e->awaited);
-        e->ops = malloc(2 * (seats + (size_t)t->count) * sizeof *e->ops);
+        e->ops = malloc(4 * (seats + (size_t)t->count) * sizeof *e->ops);
     }
     if (made && e->parts && e->awaited && e->ops) return TAS_OK;
     exchange_close(e);
@@ -126,23 +127,6 @@ static bool make_room(exchange *e, uint64_t bytes)
     return e->room != 0;
 }
 
-/* A list of the messages of a round, one behind another in a buffer. */
-static uint32_t list_messages(exchange *e, const halving_part *parts, uint32_t count, const uint64_t *cut,
-                              bool receives, uint32_t ops)
-{
-    char *at = receives ? e->in : e->out;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t bytes = part_bytes(&parts[i], cut);
-        if (begins_message(parts, i)) {
-            bytes += sizeof(header);
-            e->ops[ops++] = (transport_op){.peer = parts[i].peer, .receives = receives, .data = at};
-        }
-        e->ops[ops - 1].bytes += bytes;
-        at += bytes;
-    }
-    return ops;
-}
-
 /* A round: where its parts are, or come to. */
 typedef struct round_of {
     halving_phase phase;
@@ -158,6 +142,46 @@ static float *vector_of(const exchange *e, const round_of *r, const halving_part
     return r->vectors[r->phase == HALVING_SUM ? node_of(e, part->seat) : 0];
 }
 
+enum { LONG_PART = 1 << 16 }; /* bytes: copying them takes longer than a message of the header */
+
+/* Whether a part is a message of its own behind the header. */
+static bool is_alone(const halving_part *parts, uint32_t count, uint32_t i, const uint64_t *cut)
+{
+    return begins_message(parts, i) && (i + 1 == count || begins_message(parts, i + 1)) &&
+           part_bytes(&parts[i], cut) >= LONG_PART;
+}
+
+/* Where a part that is alone lies in a vector; what comes to be added has a place in the buffer. */
+static char *part_at(const exchange *e, const round_of *r, const halving_part *part, bool receives, char *buffer)
+{
+    return receives && r->phase == HALVING_SUM ? buffer : (char *)(vector_of(e, r, part) + r->cut[part->from]);
+}
+
+/* A list of the messages of a round, one behind another in a buffer. */
+static uint32_t list_messages(exchange *e, const round_of *r, const halving_part *parts, uint32_t count, bool receives,
+                              uint32_t ops)
+{
+    char *at = receives ? e->in : e->out;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t bytes = part_bytes(&parts[i], r->cut);
+        if (begins_message(parts, i)) {
+            e->ops[ops++] =
+                (transport_op){.peer = parts[i].peer, .receives = receives, .data = at, .bytes = sizeof(header)};
+            at += sizeof(header);
+        }
+        if (is_alone(parts, count, i, r->cut))
+            e->ops[ops++] = (transport_op){.peer = parts[i].peer,
+                                           .receives = receives,
+                                           .data = part_at(e, r, &parts[i], receives, at),
+                                           .bytes = bytes,
+                                           .continues = true};
+        else
+            e->ops[ops - 1].bytes += bytes;
+        at += bytes;
+    }
+    return ops;
+}
+
 static void pack(exchange *e, const round_of *r)
 {
     const header head = {e->serial, r->round, *r->flags};
@@ -169,7 +193,7 @@ static void pack(exchange *e, const round_of *r)
             memcpy(at, &head, sizeof head);
             at += sizeof head;
         }
-        memcpy(at, vector_of(e, r, part) + from, (size_t)bytes);
+        if (!is_alone(e->parts, r->sent, i, r->cut)) memcpy(at, vector_of(e, r, part) + from, (size_t)bytes);
         at += bytes;
     }
 }
@@ -205,7 +229,7 @@ static bool unpack(exchange *e, const round_of *r)
         float *to = vector_of(e, r, part) + from;
         if (r->phase == HALVING_SUM)
             add(r, part->seat, part->partner, to, (const float *)(const void *)at, count);
-        else
+        else if (!is_alone(e->awaited, r->received, i, r->cut))
             memcpy(to, at, (size_t)count * sizeof *to);
         at += count * sizeof *to;
     }
@@ -221,8 +245,8 @@ static tas_status run_round(exchange *e, round_of *r)
     const uint64_t in = round_bytes(e->awaited, r->received, r->cut);
     if (!make_room(e, out > in ? out : in)) return no_room(e);
     pack(e, r);
-    const uint32_t awaited = list_messages(e, e->awaited, r->received, r->cut, true, 0);
-    const tas_status status = run_ops(e, list_messages(e, e->parts, r->sent, r->cut, false, awaited));
+    const uint32_t awaited = list_messages(e, r, e->awaited, r->received, true, 0);
+    const tas_status status = run_ops(e, list_messages(e, r, e->parts, r->sent, false, awaited));
     if (status || unpack(e, r)) return status;
     e->transport->kind->fail(e->transport->self, "the ranks are not in the same step: this is an error of the program");
     return lost(e);

@@ -10,7 +10,7 @@ bool transport_run(transport *t, transport_op *ops, uint32_t count)
             ops[i].done = false;
             ops[i].ticket = 0;
             if (!t->kind->post(t->self, &ops[i])) return false;
-            t->messages += !ops[i].receives;
+            t->messages += !ops[i].receives && !ops[i].continues;
             t->bytes += ops[i].receives ? 0 : ops[i].bytes;
             left += !ops[i].done;
         }

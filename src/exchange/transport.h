@@ -14,7 +14,8 @@ typedef struct transport_op {
     bool receives;
     void *data; /* must stay, and not change, until it is done */
     uint64_t bytes;
-    void *ticket; /* the kind's own */
+    bool continues; /* what the one before it to that peer has begun: it counts as one with it */
+    void *ticket;   /* the kind's own */
     bool done;
 } transport_op;
 
@@ -52,7 +53,7 @@ typedef struct transport {
     uint64_t messages, bytes; /* sent */
 } transport;
 
-enum { TRANSPORT_VERSION = 2 };
+enum { TRANSPORT_VERSION = 3 };
 enum { TRANSPORT_SILENCE = 5 /* seconds without a sign of life after which a process is taken for dead */ };
 
 /* Runs messages, of which those that are received are begun first, and waits for all. False if one cannot be. */

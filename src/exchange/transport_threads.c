@@ -20,6 +20,7 @@ typedef struct message {
 
 typedef struct queue {
     message *first, *last;
+    uintptr_t awaited, taken; /* messages that the receiver has begun to wait for, in that order, and those it has */
 } queue;
 
 /* What all of them share. */
@@ -68,7 +69,11 @@ static void threads_fail(void *self, const char *why)
 static bool threads_post(void *self, transport_op *op)
 {
     place *p = self;
-    if (op->receives) return true;
+    if (op->receives) {
+        queue *from = &p->hub->queues[op->peer * p->hub->count + p->rank];
+        op->ticket = (void *)(uintptr_t)from->awaited++;
+        return true;
+    }
     message *m = malloc(sizeof *m + (size_t)op->bytes);
     if (!m) {
         threads_fail(self, "no memory for a message between devices");
@@ -88,13 +93,15 @@ static bool threads_test(void *self, transport_op *op)
     hub *h = p->hub;
     queue *q = &h->queues[op->peer * h->count + p->rank];
     pthread_mutex_lock(&h->mutex);
-    message *m = q->first;
+    const bool is_next = q->taken == (uintptr_t)op->ticket;
+    message *m = is_next ? q->first : NULL;
     if (m) {
+        q->taken++;
         q->first = m->next;
         if (!q->first) q->last = NULL;
         if (m->bytes != op->bytes) stop(h, p->rank, "a message has another length than was expected");
     }
-    const bool comes = !h->stopped[op->peer];
+    const bool comes = !is_next || !h->stopped[op->peer];
     pthread_mutex_unlock(&h->mutex);
     if (!m) return comes;
     const bool same = m->bytes == op->bytes;
