@@ -366,7 +366,8 @@ static tas_status warm_up_timed(tas_run *run)
         tas_status status = warm_up(run);
         if (!status) status = run->w.device->driver->finish(run->w.device);
         if (status) return status;
-        least = fmin(least, now_seconds() - start);
+        const double took = now_seconds() - start;
+        if (took < least) least = took;
     }
     run->ranked->gradient_seconds = least;
     return TAS_OK;
