@@ -54,6 +54,9 @@ uint64_t parameters_bytes(const tas_model *model); /* of that memory */
 /* Brings values from outside under rule 8 of the contract; refuses infinity and NaN. index: of the tensor. */
 tas_status parameters_admit(const tas_model *model, int index, float *values);
 
+/* The layout on the model's device of the parameter that is tensor `index`. What is not in panels is one row. */
+layout parameters_layout(const tas_model *model, int index);
+
 /* Values of the parameter that is tensor `index`, or of its optimizer's slots, between the canonical layout and the
  * device's, as a plan places them; pads are written as 0. */
 void parameters_pack(const tas_model *model, int index, const float *values, char *packed);

@@ -10,27 +10,21 @@
 
 uint64_t parameters_bytes(const tas_model *model) { return model->regions.bytes[PART_PARAMETERS]; }
 
-static layout layout_of(const tas_model *model, const tensor *t)
+layout parameters_layout(const tas_model *model, int index)
 {
+    const tensor *t = &model->network->tensors[index];
+    if (!t->weight_panels) return (layout){1, (uint32_t)t->elements, 1};
     return (layout){t->dims[0], t->dims[1], device_weight_panel(model->device, t->dims[0], t->dims[1])};
 }
 
 void parameters_pack(const tas_model *model, int index, const float *values, char *packed)
 {
-    const tensor *t = &model->network->tensors[index];
-    if (t->weight_panels)
-        layout_pack(layout_of(model, t), values, (float *)(void *)packed);
-    else
-        memcpy(packed, values, (size_t)t->elements * sizeof *values);
+    layout_pack(parameters_layout(model, index), values, (float *)(void *)packed);
 }
 
 void parameters_unpack(const tas_model *model, int index, const char *packed, float *values)
 {
-    const tensor *t = &model->network->tensors[index];
-    if (t->weight_panels)
-        layout_unpack(layout_of(model, t), (const float *)(const void *)packed, values);
-    else
-        memcpy(values, packed, (size_t)t->elements * sizeof *values);
+    layout_unpack(parameters_layout(model, index), (const float *)(const void *)packed, values);
 }
 
 static tas_status write_once(tas_model *model, int index, const float *values)
@@ -41,7 +35,7 @@ static tas_status write_once(tas_model *model, int index, const float *values)
     if (!t->weight_panels) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
     float *packed = malloc((size_t)p->bytes);
     if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", t->name);
-    layout_pack(layout_of(model, t), values, packed);
+    layout_pack(parameters_layout(model, index), values, packed);
     tas_status status = driver->write(model->device, &model->parameters, p->offset, packed, p->bytes, true);
     free(packed);
     return status;
@@ -77,7 +71,7 @@ static tas_status read_once(tas_model *model, int index, float *values)
     float *packed = malloc((size_t)p->bytes);
     if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to read it", t->name);
     tas_status status = read_bytes(model, p, packed);
-    if (!status) layout_unpack(layout_of(model, t), packed, values);
+    if (!status) layout_unpack(parameters_layout(model, index), packed, values);
     free(packed);
     return status;
 }

@@ -169,11 +169,11 @@ static shard_cut cut_of(const tas_run *run, uint32_t batch)
 /* The gradient ---------------------------------------------------------------------------------------------------- */
 
 /* From the device's layout to that of vectors, and back: parameters that are trained, from one of the slices' on. */
-static void unpack_some(const tas_run *run, int first, int count, const char *packed, float *to)
+static void unpack_some(const tas_run *run, int first, int count, const char *packed, float *vector)
 {
     const slices *s = &run->ranked->slices;
-    for (int k = first; k < first + count; to += s->range[k++].elements)
-        slices_unpack(s, k, packed + run->w.plan.tensor[s->tensor[k]].offset, to);
+    for (int k = first; k < first + count; k++)
+        slices_unpack(s, k, packed + run->w.plan.tensor[s->tensor[k]].offset, vector);
 }
 
 static void unpack(const tas_run *run, const char *packed, float *vector)
@@ -184,8 +184,7 @@ static void unpack(const tas_run *run, const char *packed, float *vector)
 static void pack(const tas_run *run, const float *vector, char *packed)
 {
     const slices *s = &run->ranked->slices;
-    for (int k = 0; k < s->count; vector += s->range[k++].elements)
-        slices_pack(s, k, vector, packed + run->w.plan.tensor[s->tensor[k]].offset);
+    for (int k = 0; k < s->count; k++) slices_pack(s, k, vector, packed + run->w.plan.tensor[s->tensor[k]].offset);
 }
 
 /* Where the gradient of a node's parameter k is read to. */
@@ -261,7 +260,7 @@ static tas_status sum_bucket(tas_run *run, int b, uint32_t used)
     uint32_t flags = 0;
     if (status) return status;
     for (int k = 0; k < r->nodes && !r->slices.as_devices; k++)
-        unpack_some(run, of->first, of->count, r->packed[k], r->vector[k] + of->from);
+        unpack_some(run, of->first, of->count, r->packed[k], r->vector[k]);
     end_limit(run);
     status = exchange_sum(&r->exchange, r->vector, of->cut, used, &flags);
     begin_limit(run);

@@ -29,7 +29,7 @@ typedef struct ranked {
     bool open;                    /* shares are known: the above are there */
     uint32_t from, to;            /* this rank's shards */
     float *vector[HALVING_NODES]; /* the gradient of each node, */
-    char *packed[HALVING_NODES];  /* and as the device lays it out, if vectors are not */
+    char *packed[HALVING_NODES];  /* and in the device's layout, if vectors are in another */
     float *weights;
     int nodes;             /* those that have examples in this step */
     ranked_bucket *bucket; /* one for each of the slices' */

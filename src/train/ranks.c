@@ -333,7 +333,7 @@ tas_status ranks_begin_run(tas_run *run)
     return status;
 }
 
-/* Whether all devices lay parameters out as this one. */
+/* Whether the devices of all ranks use the same layout of parameters. */
 static bool are_alike(const tas_run *run, const ranks_reply *replies, uint32_t count)
 {
     bool alike = true;
@@ -343,7 +343,7 @@ static bool are_alike(const tas_run *run, const ranks_reply *replies, uint32_t c
     return alike;
 }
 
-/* share: of all ranks, and behind them whether their devices are alike. */
+/* share: of all ranks, followed by whether their devices use the same layout. */
 static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *replies, uint32_t *share)
 {
     tas_ranks *ranks = run->model->context->ranks;

@@ -352,8 +352,8 @@ static tas_status prepare_kernels(tas_run *run)
     return status ? status : prepared;
 }
 
-/* A rank that is faster than others gets more shards. Other programs and ranks that begin slow some times down: the
- * least of several counts, of long ones there are fewer. */
+/* A rank that is faster than others gets more shards. The shortest of several measurements counts, since other
+ * programs, and ranks that are still starting, slow some of them down. Long ones are repeated less often. */
 static tas_status warm_up_timed(tas_run *run)
 {
     static const double enough = 0.5; /* seconds */

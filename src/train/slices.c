@@ -12,19 +12,13 @@
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
-static layout layout_of(const tas_model *model, const tensor *t)
-{
-    if (!t->weight_panels) return (layout){1, (uint32_t)t->elements, 1};
-    return (layout){t->dims[0], t->dims[1], device_weight_panel(model->device, t->dims[0], t->dims[1])};
-}
-
 void slices_describe_layout(const tas_model *model, char hex[65])
 {
     const tas_network *network = model->network;
     digest d;
     digest_begin(&d);
     for (int i = 0; i < network->parameter_count; i++) {
-        const uint32_t panel = layout_of(model, &network->tensors[network->parameters[i]]).panel;
+        const uint32_t panel = parameters_layout(model, network->parameters[i]).panel;
         digest_add_values(&d, &panel, sizeof panel, 1);
     }
     digest_end(&d, hex);
@@ -33,29 +27,26 @@ void slices_describe_layout(const tas_model *model, char hex[65])
 /* Slices are cut at multiples of so many elements: at rows of a matrix, or panels of them, or at blocks. */
 static exchange_range range_of(const slices *s, int k)
 {
-    const layout l = s->layout[k];
-    const bool matrix = s->network->tensors[s->tensor[k]].weight_panels;
-    if (!matrix) return (exchange_range){l.cols, SQUARE_BLOCK};
+    const layout l = parameters_layout(s->model, s->tensor[k]);
+    if (!s->model->network->tensors[s->tensor[k]].weight_panels) return (exchange_range){l.cols, SQUARE_BLOCK};
     if (s->as_devices) return (exchange_range){layout_elements(l), (uint64_t)l.panel * l.cols};
     return (exchange_range){(uint64_t)l.rows * l.cols, l.cols};
 }
 
-static tas_status list_tensors(slices *s, const tas_model *model)
+static tas_status list_tensors(slices *s)
 {
-    const tas_network *network = s->network;
+    const tas_network *network = s->model->network;
     const size_t most = (size_t)network->parameter_count + 1;
     s->tensor = calloc(most, sizeof *s->tensor);
-    s->layout = calloc(most, sizeof *s->layout);
     s->range = calloc(most, sizeof *s->range);
     s->at = calloc(most, sizeof *s->at);
     s->bucket = calloc(most, sizeof *s->bucket);
-    if (!s->tensor || !s->layout || !s->range || !s->at || !s->bucket)
+    if (!s->tensor || !s->range || !s->at || !s->bucket)
         return fail(s->exchange->context, TAS_NO_MEMORY, "no memory for a list of parameters");
     for (int i = 0; i < network->parameter_count; i++) {
         const int index = network->parameters[i];
         if (network->tensors[index].role != ROLE_PARAMETER) continue;
         s->tensor[s->count] = index;
-        s->layout[s->count] = layout_of(model, &network->tensors[index]);
         s->range[s->count] = range_of(s, s->count);
         s->at[s->count] = s->elements;
         s->elements += s->range[s->count++].elements;
@@ -77,14 +68,14 @@ static bool begins_bucket(uint64_t *held, uint64_t elements)
 
 static void list_buckets(slices *s)
 {
-    uint64_t at = s->elements, held = 0;
+    uint64_t held = 0;
     s->buckets = 1;
     for (int k = s->count; k--;) {
         s->buckets += begins_bucket(&held, s->range[k].elements);
         slices_bucket *b = &s->bucket[s->buckets - 1];
-        if (!b->count++) b->to = at;
+        if (!b->count++) b->to = s->at[k] + s->range[k].elements;
         b->first = k;
-        b->from = at -= s->range[k].elements;
+        b->from = s->at[k];
     }
 }
 
@@ -117,9 +108,8 @@ static tas_status cut_buckets(slices *s)
 /* The pieces of a slice; without a list they are only counted. */
 static void add_pieces(slices *s, int node, uint64_t from, uint64_t to, slice_piece *list)
 {
-    uint64_t begin = 0;
-    for (int k = 0; k < s->count && begin < to; begin += s->range[k++].elements) {
-        const uint64_t end = begin + s->range[k].elements;
+    for (int k = 0; k < s->count; k++) {
+        const uint64_t begin = s->at[k], end = begin + s->range[k].elements;
         const uint64_t first = from > begin ? from : begin, last = to < end ? to : end;
         if (first >= last) continue;
         if (list)
@@ -152,8 +142,8 @@ static void find_pieces(slices *s, slice_piece *list)
 tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
                        bool as_devices)
 {
-    *s = (slices){.network = model->network, .options = options, .exchange = e, .as_devices = as_devices};
-    tas_status status = list_tensors(s, model);
+    *s = (slices){.model = model, .options = options, .exchange = e, .as_devices = as_devices};
+    tas_status status = list_tensors(s);
     if (!status) list_buckets(s);
     if (!status) status = cut_buckets(s);
     if (status) return status;
@@ -169,7 +159,6 @@ tas_status slices_open(slices *s, const tas_model *model, const tas_train_option
 void slices_close(slices *s)
 {
     free(s->tensor);
-    free(s->layout);
     free(s->range);
     free(s->at);
     free(s->bucket);
@@ -179,20 +168,20 @@ void slices_close(slices *s)
     *s = (slices){0};
 }
 
-void slices_unpack(const slices *s, int k, const char *packed, float *to)
+void slices_unpack(const slices *s, int k, const char *packed, float *vector)
 {
     if (s->as_devices)
-        memcpy(to, packed, (size_t)s->range[k].elements * sizeof *to);
+        memcpy(vector + s->at[k], packed, (size_t)s->range[k].elements * sizeof *vector);
     else
-        layout_unpack(s->layout[k], (const float *)(const void *)packed, to);
+        parameters_unpack(s->model, s->tensor[k], packed, vector + s->at[k]);
 }
 
-void slices_pack(const slices *s, int k, const float *from, char *packed)
+void slices_pack(const slices *s, int k, const float *vector, char *packed)
 {
     if (s->as_devices)
-        memcpy(packed, from, (size_t)s->range[k].elements * sizeof *from);
+        memcpy(packed, vector + s->at[k], (size_t)s->range[k].elements * sizeof *vector);
     else
-        layout_pack(s->layout[k], from, (float *)(void *)packed);
+        parameters_pack(s->model, s->tensor[k], vector + s->at[k], packed);
 }
 
 void slices_read(const slices *s, int slot, float *vector)
@@ -237,7 +226,7 @@ static void run(const op_args *args, void *const *operand) { op_get(args->op)->r
 
 static const tensor *tensor_of(const work *w, const slice_piece *p)
 {
-    return &w->s->network->tensors[w->s->tensor[p->parameter]];
+    return &w->s->model->network->tensors[w->s->tensor[p->parameter]];
 }
 
 /* One of the optimizer's operations, for a piece. */
@@ -277,16 +266,19 @@ static tas_status square_rows(const work *w, const slice_piece *p, const float *
     const tensor *t = tensor_of(w, p);
     const uint32_t first = (uint32_t)(p->first / t->dims[1]), held = (uint32_t)(p->elements / t->dims[1]);
     const uint32_t rows = held < t->dims[0] - first ? held : t->dims[0] - first; /* without those that fill it up */
-    const layout l = {rows, t->dims[1], w->s->as_devices ? w->s->layout[p->parameter].panel : 1};
+    const uint32_t panel = parameters_layout(w->s->model, w->s->tensor[p->parameter]).panel;
     const op_args args = {.op = OP_SQUARE_ROWS,
                           .size = {[SQUARES_ROWS] = rows,
                                    [SQUARES_COLS] = t->dims[1],
                                    [SQUARES_ROWS_AT] = first * (plan_squares(t) / t->dims[0])},
                           .scalar = {[SQUARES_SCALE] = 1}};
-    float *canonical = malloc((size_t)p->elements * sizeof *canonical + 1);
-    if (!canonical) return no_memory(w);
-    layout_unpack(l, values, canonical);
-    void *const operand[] = {canonical, list};
+    float *canonical = NULL;
+    if (w->s->as_devices && panel > 1) {
+        canonical = malloc((size_t)p->elements * sizeof *canonical + 1);
+        if (!canonical) return no_memory(w);
+        layout_unpack((layout){rows, t->dims[1], panel}, values, canonical);
+    }
+    void *const operand[] = {canonical ? canonical : (void *)(uintptr_t)values, list};
     run(&args, operand);
     free(canonical);
     return TAS_OK;
@@ -314,7 +306,7 @@ typedef struct square_list {
 /* Of all tensors once, or of those that decay twice. */
 static tas_status squares_open(square_list *q, const work *w, bool twice)
 {
-    const tas_network *network = w->s->network;
+    const tas_network *network = w->s->model->network;
     *q = (square_list){.at = calloc((size_t)w->s->count + 1, sizeof *q->at)};
     for (int k = 0; k < w->s->count && q->at; k++) {
         const tensor *t = &network->tensors[w->s->tensor[k]];
@@ -387,7 +379,7 @@ static void adapt(const work *w, const float *list)
     const optimizer *row = optimizers_row(s->options->optimizer);
     const float own = w->divisor[DIVISOR_RATIO];
     for (int k = 0; k < s->count; k++) {
-        const tensor *t = &s->network->tensors[s->tensor[k]];
+        const tensor *t = &s->model->network->tensors[s->tensor[k]];
         const uint32_t squares = plan_squares(t);
         op_args args = {.op = OP_TRUST_RATIO, .size = {[TRUST_WEIGHTS] = squares, [TRUST_OTHERS] = squares}};
         void *const operand[] = {(void *)(uintptr_t)list, w->divisor};

@@ -2,15 +2,14 @@
  * slots, on the host, and updates them by the references of the operations that a device would run. Bits are the same,
  * and so is the order of each sum: slices are cut between the blocks of sums of squares.
  *
- * Parameters are in canonical order. Each is as all ranks' devices lay it out, so that none has to be copied into
- * another layout, or in the canonical layout if their devices differ. */
+ * Parameters are in canonical order. If the devices of all ranks use the same layout, they are in that one, so that
+ * nothing has to be reordered; else in the canonical layout. */
 #ifndef SLICES_H
 #define SLICES_H
 
 #include "exchange/exchange.h"
 #include "model/model.h"
 #include "ops/divisor.h"
-#include "ops/layout.h"
 #include "train/optimizers.h"
 
 /* Some neighbors of one tensor, which are in one slice. */
@@ -30,12 +29,11 @@ typedef struct slices_bucket {
 
 /* The parameters that are trained, one after another, as a vector. */
 typedef struct slices {
-    const tas_network *network;
+    const tas_model *model;
     const tas_train_options *options;
     exchange *exchange; /* the caller's */
-    bool as_devices;    /* the layout: all ranks' devices', or the canonical one */
+    bool as_devices;    /* in the layout of the devices, which is the same on all ranks; else canonical */
     int *tensor;        /* in canonical order */
-    layout *layout;     /* on this rank's device; what is not a matrix is one row */
     exchange_range *range;
     uint64_t *at; /* in vectors */
     int count;
@@ -49,17 +47,17 @@ typedef struct slices {
     float *slot[OPTIMIZER_SLOTS];
 } slices;
 
-/* The layout of the parameters on the model's device: equal if it is that of another device. */
+/* A digest of the layout of the parameters on the model's device, to compare devices with. */
 void slices_describe_layout(const tas_model *model, char hex[65]);
 
-/* as_devices: all ranks' devices lay parameters out as this model's. */
+/* as_devices: the devices of all ranks use the layout of this model's. */
 tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
                        bool as_devices);
 void slices_close(slices *s);
 
-/* Parameter k, or its gradient or slots, from this rank's device's layout to that of vectors, and back. */
-void slices_unpack(const slices *s, int k, const char *packed, float *to);
-void slices_pack(const slices *s, int k, const float *from, char *packed);
+/* Parameter k, or its gradient or slots, from this rank's device's layout to its place in a vector, and back. */
+void slices_unpack(const slices *s, int k, const char *packed, float *vector);
+void slices_pack(const slices *s, int k, const float *vector, char *packed);
 
 /* How many buckets a network's parameters have: at least one. */
 uint32_t slices_buckets(const tas_network *network);

@@ -20,13 +20,11 @@ static tas_status stage_once(host *h)
 {
     const slices *s = &h->slices;
     tas_status status = TAS_OK;
-    float *at = h->weights;
-    for (int k = 0; k < s->count && !status; at += s->range[k++].elements)
-        status = parameters_read(h->model, s->tensor[k], at);
+    for (int k = 0; k < s->count && !status; k++)
+        status = parameters_read(h->model, s->tensor[k], h->weights + s->at[k]);
     for (uint64_t i = 0; i < s->elements; i++) h->gradient[i] += 0x1p-40f * h->weights[i];
-    at = h->weights;
-    for (int k = 0; k < s->count && !status; at += s->range[k++].elements)
-        status = parameters_write(h->model, s->tensor[k], at);
+    for (int k = 0; k < s->count && !status; k++)
+        status = parameters_write(h->model, s->tensor[k], h->weights + s->at[k]);
     return status;
 }
 
