@@ -109,24 +109,25 @@ static tas_status run_product(tas_device *device, clblast_product p, const mem *
                 "%s: %s: CLBlast status %d", device->info.id, call, (int)error);
 }
 
-static tas_status end_with_relu(tas_device *device, const op_args *a, uint64_t count, const mem *y)
+/* Ends a result of so many elements with a kernel whose first arguments are given. */
+static tas_status end_with(tas_device *device, const char *name, uint64_t count, launch_args args)
 {
     const opencl_device *cl = device->cl;
     cl_kernel kernel;
-    const tas_status status = a->relu ? program_get_grouped(device, "clblast", "relu_rows", &kernel) : TAS_OK;
-    if (status || !a->relu) return status;
-    const launch_args args = ARGS(A_MEM(y), A_U32((uint32_t)count));
+    const tas_status status = program_get_grouped(device, "clblast", name, &kernel);
+    if (status) return status;
+    launch_add(&args, A_U32((uint32_t)count));
     return launch_kernel(device, kernel, launch_line(cl->group, (size_t)count), &args);
+}
+
+static tas_status end_with_relu(tas_device *device, const op_args *a, uint64_t count, const mem *y)
+{
+    return a->relu ? end_with(device, "relu_rows", count, ARGS(A_MEM(y))) : TAS_OK;
 }
 
 static tas_status end_with_mask(tas_device *device, const op_args *a, uint64_t count, const mem *x, const mem *dx)
 {
-    const opencl_device *cl = device->cl;
-    cl_kernel kernel;
-    const tas_status status = a->masked ? program_get_grouped(device, "clblast", "mask_rows", &kernel) : TAS_OK;
-    if (status || !a->masked) return status;
-    const launch_args args = ARGS(A_MEM(x), A_MEM(dx), A_U32((uint32_t)count));
-    return launch_kernel(device, kernel, launch_line(cl->group, (size_t)count), &args);
+    return a->masked ? end_with(device, "mask_rows", count, ARGS(A_MEM(x), A_MEM(dx))) : TAS_OK;
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
