@@ -611,8 +611,6 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The longest text that is allowed, of each layer, takes no more than a moment: its time does not grow with the square
- * of its length. And nothing longer is read, whoever wrote it. */
 /* Seconds that the parser takes for a line that comes so often. */
 static double time_lines(char *text, const char *line, int lines)
 {
@@ -625,6 +623,8 @@ static double time_lines(char *text, const char *line, int lines)
     return seconds() - begin;
 }
 
+/* The longest text that is allowed, of each layer, takes no more than a moment: its time does not grow with the square
+ * of its length. And nothing longer is read, whoever wrote it. */
 START_TEST(long_texts_take_little_time)
 {
     enum { LAYERS = 4080, PART = 8, BYTES = 1 << 20 };
