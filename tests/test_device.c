@@ -144,8 +144,8 @@ static bool tests_all_kernels(void)
     return kernels && !strcmp(kernels, "all");
 }
 
-/* Kernels for processors and for GPUs, with small groups and large, whatever the device is: those that no case before
- * has run, of widths that processors have today. All of them take minutes longer. */
+/* Kernels for processors and for GPUs, with small groups and large, whatever the device is. Rare ones, and those that
+ * the cases above have run, are left out unless all are asked for, which takes minutes longer. */
 START_TEST(product_kernels)
 {
     static const struct {

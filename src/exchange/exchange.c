@@ -1,5 +1,6 @@
-/* Sums over ranks: see exchange.h. A message of a round has a header, and the slices of its parts. A long part that is
- * alone in a message is sent from where it is, and is gathered to where it belongs, behind the header. */
+/* Sums over ranks: see exchange.h. A message of a round has a header, and the slices of its parts. A long part that has
+ * a message to itself is not copied into a buffer: it is sent from its vector, after the header, and a gather receives
+ * it in its place. */
 #include "exchange/exchange.h"
 
 #include <inttypes.h>
@@ -144,14 +145,14 @@ static float *vector_of(const exchange *e, const round_of *r, const halving_part
 
 enum { LONG_PART = 1 << 16 }; /* bytes: copying them takes longer than a message of the header */
 
-/* Whether a part is a message of its own behind the header. */
+/* Whether a part has a message to itself and is long enough to be sent apart from the header. */
 static bool is_alone(const halving_part *parts, uint32_t count, uint32_t i, const uint64_t *cut)
 {
     return begins_message(parts, i) && (i + 1 == count || begins_message(parts, i + 1)) &&
            part_bytes(&parts[i], cut) >= LONG_PART;
 }
 
-/* Where a part that is alone lies in a vector; what comes to be added has a place in the buffer. */
+/* Where such a part is sent from or received: in a vector, but in the buffer if it is to be added. */
 static char *part_at(const exchange *e, const round_of *r, const halving_part *part, bool receives, char *buffer)
 {
     return receives && r->phase == HALVING_SUM ? buffer : (char *)(vector_of(e, r, part) + r->cut[part->from]);

@@ -14,7 +14,7 @@ typedef struct transport_op {
     bool receives;
     void *data; /* must stay, and not change, until it is done */
     uint64_t bytes;
-    bool continues; /* what the one before it to that peer has begun: it counts as one with it */
+    bool continues; /* the rest of the message before it, to the same peer: both are counted as one */
     void *ticket;   /* the kind's own */
     bool done;
 } transport_op;

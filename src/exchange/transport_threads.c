@@ -20,7 +20,7 @@ typedef struct message {
 
 typedef struct queue {
     message *first, *last;
-    uintptr_t awaited, taken; /* messages that the receiver has begun to wait for, in that order, and those it has */
+    uintptr_t awaited, taken; /* how many messages the receiver has requested, in order, and how many it has */
 } queue;
 
 /* What all of them share. */
