@@ -139,9 +139,12 @@ static json_t *describe_profile(const tas_profile *profile)
 static json_t *describe_ranks(const tas_ranks *ranks)
 {
     tas_ranks_traffic t;
-    json_t *o = json_object();
+    json_t *o = json_object(), *shards = json_array();
     tas_ranks_get_traffic(ranks, &t);
     json_object_set_new(o, "count", json_integer(tas_ranks_count(ranks)));
+    for (uint32_t r = 0; r < tas_ranks_count(ranks); r++)
+        json_array_append_new(shards, json_integer(tas_ranks_shards(ranks, r)));
+    json_object_set_new(o, "shards", shards);
     json_object_set_new(o, "messages", json_integer((json_int_t)t.messages));
     json_object_set_new(o, "bytes", json_integer((json_int_t)t.bytes));
     json_object_set_new(o, "gradient_s", cli_json_real(t.gradient_seconds));

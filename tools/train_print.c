@@ -168,8 +168,9 @@ static void print_ranks(const command_ranks *ranks, double seconds)
     tas_ranks_traffic t;
     char bytes[BYTES_TEXT];
     tas_ranks_get_traffic(ranks->ranks, &t);
-    printf("ranks        %u; this one sent %s in %llu messages\n", tas_ranks_count(ranks->ranks),
-           cli_bytes(t.bytes, bytes), (unsigned long long)t.messages);
+    printf("ranks        %u; this one has %u shards of each batch and sent %s in %llu messages\n",
+           tas_ranks_count(ranks->ranks), tas_ranks_shards(ranks->ranks, 0), cli_bytes(t.bytes, bytes),
+           (unsigned long long)t.messages);
     if (seconds > 0)
         printf(
             "             of its time %.1f %% for gradients, %.1f %% for updates, %.1f %% for exchanges, of which %.1f "

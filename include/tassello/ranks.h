@@ -39,6 +39,9 @@ TAS_API tas_status tas_ranks_open_devices(tas_context *context, tas_device *cons
 TAS_API uint32_t tas_ranks_index(const tas_ranks *ranks);
 TAS_API uint32_t tas_ranks_count(const tas_ranks *ranks);
 
+/* How many shards of each batch a rank has in the run that was opened last; 0: there was none. */
+TAS_API uint32_t tas_ranks_shards(const tas_ranks *ranks, uint32_t rank);
+
 /* Bytes of device memory that a rank other than 0 may use: a process sets its own under MPI, and that of rank 0 sets
  * those of further devices of this process. 0 (the default): as by default for its device. Runs do not take more than
  * their budget on rank 0 either. Comes before they are opened. */

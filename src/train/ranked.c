@@ -46,6 +46,15 @@ static void list_buckets(ranked *r)
 static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32_t shards);
 static tas_status read_sums(void *self, const op_call *call);
 
+static tas_status keep_share(tas_ranks *ranks, const uint32_t *share)
+{
+    const size_t bytes = (ranks->transport.count + (size_t)1) * sizeof *share;
+    uint32_t *kept = realloc(ranks->share, bytes);
+    if (!kept) return fail(ranks->context, TAS_NO_MEMORY, "no memory for the shares of ranks");
+    ranks->share = memcpy(kept, share, bytes);
+    return TAS_OK;
+}
+
 tas_status ranked_open(tas_run *run, const uint32_t *share, bool as_devices)
 {
     ranked *r = run->ranked;
@@ -54,6 +63,7 @@ tas_status ranked_open(tas_run *run, const uint32_t *share, bool as_devices)
     const uint32_t rank = ranks->transport.rank;
     tas_status status = exchange_open(&r->exchange, context, &ranks->transport, run->options.shards, share);
     if (!status) status = slices_open(&r->slices, run->model, &run->options, &r->exchange, as_devices);
+    if (!status) status = keep_share(ranks, share);
     r->from = share[rank];
     r->to = share[rank + 1];
     r->peers = (step_peers){run, share_rows, read_sums};

@@ -44,6 +44,7 @@ typedef struct ranked {
     void *rows_made, *rows_read;     /* tickets: this rank's are on the device; they have come */
     float loss, divisor[DIVISOR_VALUES];
     uint32_t record[2];
+    double warm_seconds;                     /* the shortest step of the warm-up, with an even share */
     double gradient_seconds, update_seconds; /* spent so far, */
     double beside_seconds, beside_waited;    /* and in exchanges while the device had gradients to compute */
     double longest;                          /* of a gradient */

@@ -158,6 +158,12 @@ void tas_ranks_set_budget(tas_ranks *ranks, uint32_t rank, uint64_t bytes)
         ranks->workers[rank - 1].budget = ranks->workers[rank - 1].ranks->budget = bytes;
 }
 
+uint32_t tas_ranks_shards(const tas_ranks *ranks, uint32_t rank)
+{
+    const bool known = ranks->share && rank < ranks->transport.count;
+    return known ? ranks->share[rank + 1] - ranks->share[rank] : 0;
+}
+
 void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out)
 {
     *out = ranks->done;
@@ -263,13 +269,13 @@ static double longest(const uint32_t *share, const double *speed, uint32_t count
 }
 
 /* Shares by the speeds that were measured, if that makes a step faster by a sixth or more: then the schedule of the
- * exchange is the less even one. */
-static void choose_share(const tas_ranks *ranks, uint32_t shards, const ranks_reply *replies, uint32_t *share)
+ * exchange is the less even one. True if they are not even. */
+static bool choose_share(const tas_ranks *ranks, uint32_t shards, const ranks_reply *replies, uint32_t *share)
 {
     const uint32_t count = ranks->transport.count;
     double *speed = calloc(count, sizeof *speed);
     uint32_t *own = malloc((count + (size_t)1) * sizeof *own);
-    bool known = speed && own;
+    bool known = speed && own, uneven = false;
     ranks_even_share(ranks, shards, share);
     for (uint32_t r = 0; r < count && known; r++) {
         if (replies[r].seconds > 0) speed[r] = (share[r + 1] - share[r]) / replies[r].seconds;
@@ -277,11 +283,12 @@ static void choose_share(const tas_ranks *ranks, uint32_t shards, const ranks_re
     }
     if (known) {
         halving_share(count, shards, speed, own);
-        if (longest(own, speed, count) * 7 < longest(share, speed, count) * 6)
-            memcpy(share, own, (count + (size_t)1) * sizeof *own);
+        uneven = longest(own, speed, count) * 7 < longest(share, speed, count) * 6;
+        if (uneven) memcpy(share, own, (count + (size_t)1) * sizeof *own);
     }
     free(speed);
     free(own);
+    return uneven;
 }
 
 tas_status ranks_hear(tas_ranks *ranks, double seconds, ranks_reply *replies)
@@ -343,8 +350,37 @@ static bool are_alike(const tas_run *run, const ranks_reply *replies, uint32_t c
     return alike;
 }
 
+/* All ranks time a step again, at the same time. The shortest one of each counts. */
+static tas_status time_again(tas_run *run, ranks_reply *replies)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    const uint32_t count = ranks->transport.count;
+    ranks_reply *again = calloc(count, sizeof *again);
+    tas_status status = again ? ranks_tell(ranks, RANKS_TIME, NULL, 0)
+                              : fail(ranks->context, TAS_NO_MEMORY, "no memory for replies of ranks");
+    const tas_status own = status ? status : run_time_step(run);
+    if (own && !status) tas_ranks_fail(ranks, ranks->context->error); /* the others wait for what rank 0 replies */
+    if (!own) status = ranks_hear(ranks, run->ranked->warm_seconds, again);
+    for (uint32_t r = 0; r < count && !own && !status; r++)
+        if (again[r].seconds < replies[r].seconds) replies[r].seconds = again[r].seconds;
+    free(again);
+    return own ? own : status;
+}
+
+/* A share stays for the whole run, and what slowed one rank down for the moment of the measurement may pass: uneven
+ * shares need several measurements that agree. */
+static tas_status find_share(tas_run *run, ranks_reply *replies, uint32_t *share)
+{
+    enum { AGAIN = 3 };
+    tas_ranks *ranks = run->model->context->ranks;
+    tas_status status = TAS_OK;
+    for (int k = 0; choose_share(ranks, run->options.shards, replies, share) && k < AGAIN && !status; k++)
+        status = time_again(run, replies);
+    return status;
+}
+
 /* share: of all ranks, followed by whether their devices use the same layout. */
-static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *replies, uint32_t *share)
+static tas_status open_everywhere(tas_run *run, ranks_reply *replies, uint32_t *share)
 {
     tas_ranks *ranks = run->model->context->ranks;
     const uint32_t count = ranks->transport.count;
@@ -355,22 +391,22 @@ static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *rep
     free(opening);
     if (status) return status;
     run->ranked->told = true;
-    status = ranks_hear(ranks, seconds, replies);
+    status = ranks_hear(ranks, run->ranked->warm_seconds, replies);
+    if (!status) status = find_share(run, replies, share);
     if (status) return status;
-    choose_share(ranks, run->options.shards, replies, share);
     share[count + 1] = are_alike(run, replies, count);
     status = ranks_tell(ranks, RANKS_SHARES, share, (count + (size_t)2) * sizeof *share);
     if (!status) status = ranked_open(run, share, share[count + 1]);
     return status ? status : ranked_put(run, NULL, 0);
 }
 
-tas_status ranks_open_run(tas_run *run, double seconds)
+tas_status ranks_open_run(tas_run *run)
 {
     tas_ranks *ranks = run->model->context->ranks;
     const uint32_t count = ranks->transport.count;
     ranks_reply *replies = calloc(count, sizeof *replies);
     uint32_t *share = malloc((count + (size_t)2) * sizeof *share);
-    tas_status status = replies && share ? open_everywhere(run, seconds, replies, share)
+    tas_status status = replies && share ? open_everywhere(run, replies, share)
                                          : fail(ranks->context, TAS_NO_MEMORY, "no memory for replies of ranks");
     free(replies);
     free(share);
@@ -477,14 +513,14 @@ static tas_status begin_again(tas_run *run, tas_device *const *devices, uint32_t
 {
     tas_ranks *ranks = run->model->context->ranks;
     const uint64_t step = run->step;
-    const double seconds = run->ranked->gradient_seconds;
     ranked_close(run);
     free_workers(ranks);
     ranks->transport.kind->close(ranks->transport.self);
     exchange_close(&ranks->all);
     tas_status status = start_workers(ranks, devices, count);
     if (!status) status = ranks_begin_run(run);
-    if (!status) status = ranks_open_run(run, seconds);
+    if (!status) status = run_time_step(run);
+    if (!status) status = ranks_open_run(run);
     return status ? status : ranks_put(run, state, step);
 }
 
@@ -529,6 +565,7 @@ int tas_ranks_close(tas_ranks **of)
     ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
     free(ranks->workers);
+    free(ranks->share);
     const int hanging = (int)ranks->hanging;
     free(ranks);
     return hanging;

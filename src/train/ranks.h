@@ -15,6 +15,7 @@
 typedef enum ranks_command {
     RANKS_LEAVE,
     RANKS_OPEN,   /* a run: ranks_opening, and what it says */
+    RANKS_TIME,   /* a step of that run, again */
     RANKS_SHARES, /* the shares of all ranks; they get the weights then */
     RANKS_ORDER,  /* the epoch, and its order */
     RANKS_STEP,   /* ranks_stepping */
@@ -91,7 +92,8 @@ struct tas_ranks {
         char hex[65];
     } roots[RANKS_ROOTS]; /* whose fingerprints are known */
     int root_count;
-    bool heard; /* the parts of an evaluation have come */
+    bool heard;      /* the parts of an evaluation have come */
+    uint32_t *share; /* of the last run, as halving_share() has it; NULL: there was none */
     /* On other ranks than 0: */
     tas_status result; /* of what they did: TAS_RANK_FAILED if another one has failed */
     tas_device *device;
@@ -122,9 +124,9 @@ static inline bool ranks_lead(const tas_ranks *ranks) { return ranks->transport.
  * speeds are known. TAS_BAD_ARGUMENT if its settings do not allow for that. */
 tas_status ranks_begin_run(tas_run *run);
 
-/* On rank 0, when a run is open there, and its kernels are built: opens it on the others, with the shares of all.
- * seconds: that rank 0 took for its part of a batch. */
-tas_status ranks_open_run(tas_run *run, double seconds);
+/* On rank 0, when a run is open there, its kernels are built and a step was timed: opens it on the others, with the
+ * shares of all. */
+tas_status ranks_open_run(tas_run *run);
 
 /* Commands for a run that is open; on rank 0. */
 tas_status ranks_order(tas_run *run, uint64_t epoch);

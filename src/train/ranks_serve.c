@@ -106,9 +106,16 @@ static tas_status reply(tas_ranks *ranks, tas_status status, double seconds)
 static tas_status do_open(tas_ranks *ranks, const char *message)
 {
     const tas_status opened = open_run(ranks, message),
-                     replied = reply(ranks, opened, opened ? 0 : ranks->run->ranked->gradient_seconds);
+                     replied = reply(ranks, opened, opened ? 0 : ranks->run->ranked->warm_seconds);
     if (opened) close_run(ranks);
     return replied;
+}
+
+static tas_status do_time(tas_ranks *ranks, const char *message)
+{
+    (void)message;
+    const tas_status timed = run_time_step(ranks->run);
+    return reply(ranks, timed, ranks->run->ranked->warm_seconds);
 }
 
 static tas_status do_shares(tas_ranks *ranks, const char *message)
@@ -243,10 +250,9 @@ static const struct {
     tas_status (*run)(tas_ranks *ranks, const char *message);
     bool of_run;
 } commands[RANKS_COMMANDS] = {
-    [RANKS_OPEN] = {do_open, false},       [RANKS_SHARES] = {do_shares, true},
-    [RANKS_ORDER] = {do_order, true},      [RANKS_STEP] = {do_step, true},
-    [RANKS_PUT] = {do_put, true},          [RANKS_GET] = {do_get, true},
-    [RANKS_CLOSE] = {do_close, false},     [RANKS_EVALUATE] = {do_evaluate, false},
+    [RANKS_OPEN] = {do_open, false},       [RANKS_TIME] = {do_time, true},    [RANKS_SHARES] = {do_shares, true},
+    [RANKS_ORDER] = {do_order, true},      [RANKS_STEP] = {do_step, true},    [RANKS_PUT] = {do_put, true},
+    [RANKS_GET] = {do_get, true},          [RANKS_CLOSE] = {do_close, false}, [RANKS_EVALUATE] = {do_evaluate, false},
     [RANKS_PREDICT] = {do_predict, false},
 };
 
@@ -317,5 +323,6 @@ void ranks_serve_free(tas_ranks *ranks)
     close_run(ranks);
     ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
+    free(ranks->share);
     free(ranks);
 }

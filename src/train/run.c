@@ -369,8 +369,15 @@ static tas_status warm_up_timed(tas_run *run)
         const double took = now_seconds() - start;
         if (took < least) least = took;
     }
-    run->ranked->gradient_seconds = least;
+    run->ranked->warm_seconds = least;
     return TAS_OK;
+}
+
+tas_status run_time_step(tas_run *run)
+{
+    tas_status status = warm_up_timed(run);
+    if (status) recovery_resume(run, &status);
+    return status;
 }
 
 /* Memory, the first snapshot, the data set, kernels. */
@@ -462,8 +469,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     status = ranks_begin_run(run);
     if (!status) status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);
-    if (!status && run->ranked && ranks_lead(run->ranked->ranks))
-        status = ranks_open_run(run, run->ranked->gradient_seconds);
+    if (!status && run->ranked && ranks_lead(run->ranked->ranks)) status = ranks_open_run(run);
     if (!status) status = profile_resume(device);
     update_peaks(run);
     recovery_end(run, status);

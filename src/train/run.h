@@ -64,6 +64,9 @@ float run_lr(const tas_run *run, uint64_t step);
 /* Repeats the steps up to `last`, those that were done and that a failure has undone. */
 tas_status run_repeat(tas_run *run, uint64_t last);
 
+/* Times a step of a run over ranks that updates nothing: run->ranked->warm_seconds. */
+tas_status run_time_step(tas_run *run);
+
 /* From the next step on: another batch, up to the largest that the run was opened for, with the rate that
  * options.lr_scaling gives it; what the options say of later batches is dropped. A run of epochs then ends when these
  * are over. Not while the run is advancing. TAS_BAD_ARGUMENT, and no change, if a layer cannot take its statistics from

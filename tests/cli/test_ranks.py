@@ -157,6 +157,32 @@ def _(t):
     found.says("device 2 of 2, pocl: hangs", "the run goes on without it")
 
 
+def job_of(t, *ranks):
+    """A job of Open MPI, of pairs: what a rank's environment has besides, and its arguments."""
+    line = [*launcher(t, "openmpi")]
+    for more, arguments in ranks:
+        line += [*([":"] if "-n" in line else []), "-n", "1", "env", *[f"{k}={v}" for k, v in more.items()], t.program,
+                 *map(str, arguments)]
+    child = subprocess.Popen(line, env=t.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, start_new_session=True)
+    t.children.append(child)
+    return finish(child, line)
+
+
+@case("what slows a rank down for a moment while speeds are measured does not decide its share", needs="pocl")
+def _(t):
+    env = {**below(t), "POCL_MAX_PTHREAD_COUNT": "1"}
+    settings = words(t, "--batch", "25", "--epochs", "2", "--device", "pocl", "--json")
+    t.run(*settings, env=env)  # which tests kernels
+    # The wait at the end of the first measurement is among the first three; longer than 0.5 s, it is the only one.
+    slow = {**env, "TASSELLO_FAULT": "call=clFinish;nth=1;times=3;pause=700"}
+    found = job_of(t, (env, settings), (slow, settings))
+    expect(found.status == 0, f"status {found.status}", found)
+    shards = json.loads(found.out)["ranks"]["shards"]
+    expect(sum(shards) == 8 and len(shards) == 2, f"{shards}: expected 8 in all", found)
+    expect(shards[1] > 1, f"{shards}: the one measurement that was disturbed counts", found)
+
+
 @case("under MPI a device that fails or hangs ends the job, and the message names it", needs="pocl")
 def _(t):
     env = below(t)
