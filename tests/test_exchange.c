@@ -1,5 +1,6 @@
 /* Sums over ranks that are threads, against a definition by recursion; and what they send, against the schedule. */
 #include "exchange/exchange.h"
+#include "exchange/patience.h"
 
 #include "support.h"
 
@@ -203,6 +204,25 @@ START_TEST(failures)
 }
 END_TEST
 
+/* In a process that waits the shorter limit counts; one that computes has the longer one. */
+START_TEST(patience_of_what_waits)
+{
+    patience none = patience_begin(0, 0, 5), plain = patience_begin(4, 0, 5), idle = patience_begin(9, 1, 0);
+    ck_assert(!patience_ends(&none, 1e9));
+    ck_assert(!patience_ends(&plain, 9) && patience_ends(&plain, 9.1));
+    patience_shift(&plain, 3);
+    ck_assert(!patience_ends(&plain, 12) && patience_ends(&plain, 12.1));
+    ck_assert(!patience_ends(&idle, 0.5)); /* the first look */
+    ck_assert(!patience_ends(&idle, 1.4));
+    ck_assert(patience_ends(&idle, 1.6));
+    for (double now = 2; now <= 9; now += 0.5) {
+        for (const clock_t begin = clock(); clock() - begin < CLOCKS_PER_SEC / 20;) continue;
+        ck_assert(!patience_ends(&idle, now));
+    }
+    ck_assert(patience_ends(&idle, 9.1));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("exchange");
@@ -211,6 +231,7 @@ int main(void)
     tcase_add_loop_test(tc, sums, 0, 40);
     tcase_add_loop_test(tc, costs, 0, 40);
     tcase_add_test(tc, volume);
+    tcase_add_test(tc, patience_of_what_waits);
     tcase_add_loop_test(tc, failures, 0, 10);
     suite_add_tcase(suite, tc);
     return support_run(suite);

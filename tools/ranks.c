@@ -6,6 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The thread that uses the device cannot report it. */
+static void on_hang(void *user, const char *why)
+{
+    const command_ranks *r = user;
+    fprintf(stderr, "tassello %s: %s\n", r->cli->command->name, why);
+    _exit(EXIT_FAILED);
+}
+
 bool ranks_begin(command_ranks *r, cli_state *cli)
 {
     *r = (command_ranks){.cli = cli};
@@ -15,6 +23,7 @@ bool ranks_begin(command_ranks *r, cli_state *cli)
         cli_failed(cli, status);
         return false;
     }
+    tas_ranks_set_hang(r->ranks, on_hang, r);
     r->index = tas_ranks_index(r->ranks);
     cli->rank = r->index ? r->ranks : NULL;
     return true;
@@ -112,6 +121,7 @@ static int open_others(command_ranks *r, tas_arith arith, const tas_network *net
     if (!r->others) return 0;
     const tas_status status = tas_ranks_open_devices(r->cli->context, r->devices, (size_t)r->others, &r->ranks);
     if (status) return cli_failed(r->cli, status);
+    tas_ranks_set_hang(r->ranks, on_hang, r);
     for (int i = 0; i < r->others; i++)
         if (!set_budget(r, (uint32_t)i + 1, r->devices[i])) return EXIT_FAILED;
     return 0;

@@ -51,6 +51,14 @@ TAS_API void tas_ranks_set_budget(tas_ranks *ranks, uint32_t rank, uint64_t byte
  * TAS_BAD_ARGUMENT on all of them if one differs; the error names it, and has both texts if they are short. */
 TAS_API tas_status tas_ranks_check(tas_ranks *ranks, const char *what, const char *text);
 
+/* Receives why this process cannot go on: its own device hangs, and with it the call that uses it, which will not
+ * return. It is called from a thread of the library, must not call the library, and should report it and end the
+ * process with _exit(). Of several devices of a process this is the first one, as runs go on without others. Under MPI
+ * the other processes end the job; it is called only if they do not. NULL, the default: nothing is called, and such a
+ * process hangs, except under MPI. */
+typedef void (*tas_hang_fn)(void *user, const char *why);
+TAS_API void tas_ranks_set_hang(tas_ranks *ranks, tas_hang_fn on_hang, void *user);
+
 /* Ends all ranks, as this one cannot go on: what they wait for fails with TAS_RANK_FAILED, and `why`. */
 TAS_API void tas_ranks_fail(tas_ranks *ranks, const char *why);
 

@@ -24,6 +24,9 @@ struct tas_context {
     int notes;                  /* how many there were */
     bool hangs;                 /* a thread hangs in the driver of its device: both are never closed */
     struct tas_ranks *ranks;    /* over which runs of its models are; NULL: over none */
+    /* Hears how many seconds a driver may take for a call that was just begun, and 0 at its end; NULL: nobody does. */
+    void (*wait)(struct tas_ranks *ranks, double seconds);
+    double waits; /* the seconds that it heard last */
 };
 
 /* Sets the context's error text, escaped as text_escape() does, since names and texts of files are in it; returns
@@ -55,6 +58,24 @@ void entry_end(const entry_state *saved);
 /* Around a callback: it runs in the caller's own state, and what it changes of that stays changed for the caller. */
 void callback_begin(tas_context *context, entry_state *ours);
 void callback_end(const entry_state *ours);
+
+/* Around a call of a driver that hangs if it blocks for longer than so many seconds, so that other ranks notice. What
+ * wait_begin() gives goes to wait_end(): waits may lie within others. */
+static inline double wait_begin(tas_context *context, double seconds)
+{
+    const double before = context->waits;
+    if (!context->wait) return 0;
+    context->waits = seconds;
+    context->wait(context->ranks, seconds);
+    return before;
+}
+
+static inline void wait_end(tas_context *context, double before)
+{
+    if (!context->wait) return;
+    context->waits = before;
+    context->wait(context->ranks, before);
+}
 
 /* *out = a * b and a + b; false if they overflow. */
 static inline bool mul_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }

@@ -92,6 +92,24 @@ tas_status device_prepare(tas_device *device)
     return status;
 }
 
+/* By rates that any device reaches. */
+static double most_seconds(const tas_device *device, const op_args *args)
+{
+    static const double flops = 2e9, bytes = 1e9; /* per second */
+    return (double)device->flops / flops + (double)op_bytes(args) / bytes;
+}
+
+static tas_status launch(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
+{
+    if (!device->context->wait || device->driver->never_fails)
+        return device->launch[args->op](device, args, operand, scratch);
+    device->queued += most_seconds(device, args);
+    const double before = device_wait_begin(device);
+    const tas_status status = device->launch[args->op](device, args, operand, scratch);
+    wait_end(device->context, before);
+    return status;
+}
+
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
 {
     const op_row *row = op_get(args->op);
@@ -106,7 +124,7 @@ tas_status device_run(tas_device *device, const op_args *args, const mem *operan
     device->flops = row->flops ? row->flops(args) * args->n : 0;
     tas_status status = observer ? observer->before(observer->self, args, operand) : TAS_OK;
     device->running = args;
-    if (!status) status = device->launch[args->op](device, args, operand, scratch);
+    if (!status) status = launch(device, args, operand, scratch);
     device->running = outer;
     if (!status && is_profiled(device)) device->profile->moved += op_bytes(args);
     return !status && observer ? observer->after(observer->self, args, operand) : status;

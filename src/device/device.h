@@ -116,6 +116,7 @@ struct tas_device {
     bool limited;           /* set by device_limit(): an operation has limits */
     case_cuts cuts;
     uint32_t launch_pieces; /* in which each launch is cut, about; 0: those that take too long, or are too wide */
+    double queued;          /* seconds that what was queued since the last wait may take; kept for ranks alone */
     uint64_t flops;         /* of products, of the operation that runs; 0: none */
     const op_args *running; /* the call of device_run(); NULL: none */
     device_tester tester;
@@ -133,6 +134,13 @@ struct tas_device {
     const device_observer *observer; /* NULL: nobody looks on */
     void *cl;                        /* opencl_device (opencl.h), NULL on the reference */
 };
+
+/* Around a call of the driver: see wait_begin(). It may take a moment, and as long as what is queued. */
+enum { DEVICE_MOMENT = 8, DEVICE_BUILD = 60 /* a build, or to find devices: seconds */ };
+static inline double device_wait_begin(tas_device *device)
+{
+    return wait_begin(device->context, DEVICE_MOMENT + device->queued);
+}
 
 /* The list of tas_devices(), without tiers. */
 tas_status discover_list(tas_context *context, tas_device_info **list, size_t *count);

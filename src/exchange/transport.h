@@ -29,9 +29,15 @@ typedef struct transport_kind {
     bool (*test)(void *self, transport_op *op);
     /* Waits a moment, after so many looks without success. */
     void (*pause)(void *self, uint32_t tries);
-    /* This rank computes, and will be done within so many seconds, or else hangs. 0: it does something else, which
-     * takes as long as it takes. */
-    void (*limit)(void *self, double seconds);
+    /* This rank computes, and will be done within so many seconds, or else hangs; it also hangs if `idle` seconds pass,
+     * unless 0, in which its process uses hardly any of the processor (patience.h). 0 seconds: it does something else,
+     * which takes as long as it takes. */
+    void (*limit)(void *self, double seconds, double idle);
+    /* Calls a function if this rank hangs, from another thread, when nothing else ends the process: at once for threads
+     * of it, and under MPI if the others have not ended it, which happens after the call. NULL: nothing is called. */
+    void (*on_hang)(void *self, void (*hangs)(void *user, const char *why), void *user);
+    /* Whether a rank was found to hang. NULL: the kind does not know. */
+    bool (*hangs)(void *self, uint32_t rank);
     /* False if the ranks cannot go on, as one of them has failed, ended or does not answer. */
     bool (*good)(void *self);
     /* The reason, which names the rank. */
@@ -53,7 +59,7 @@ typedef struct transport {
     uint64_t messages, bytes; /* sent */
 } transport;
 
-enum { TRANSPORT_VERSION = 3 };
+enum { TRANSPORT_VERSION = 4 };
 enum { TRANSPORT_SILENCE = 5 /* seconds without a sign of life after which a process is taken for dead */ };
 
 /* Runs messages, of which those that are received are begun first, and waits for all. False if one cannot be. */

@@ -4,6 +4,7 @@
  * A thread of each process gives a sign of life to the next rank twice a second and watches the one before: one that
  * is silent for TRANSPORT_SILENCE seconds has died, and one whose computation takes longer than its limit reports
  * itself. Whoever finds that out lets all others know. MPI is called by one thread at a time. */
+#include "exchange/patience.h"
 #include "exchange/transport.h"
 
 #include <mpi.h>
@@ -29,9 +30,12 @@ typedef struct processes {
     MPI_Comm comm;
     int rank, count;
     char host[64], (*names)[TRANSPORT_NAME];
-    double deadline; /* of what this rank computes; 0: none */
+    patience left;   /* of what this rank computes */
+    double hangs_at; /* when that was over; 0: it is not */
     double seen;     /* when the rank before gave its last sign of life */
     bool failed, ends;
+    void (*on_hang)(void *user, const char *why);
+    void *hang_user;
     char why[TRANSPORT_WHY];
     char heard[TRANSPORT_WHY]; /* from another rank */
     char beat_in, beat_out;
@@ -87,11 +91,21 @@ static bool mpi_good(void *self)
 
 static const char *mpi_why(void *self) { return ((processes *)self)->why; }
 
-static void mpi_limit(void *self, double seconds)
+static void mpi_limit(void *self, double seconds, double idle)
 {
     processes *p = self;
     pthread_mutex_lock(&p->mutex);
-    p->deadline = seconds > 0 ? seconds_now() + seconds : 0;
+    p->left = patience_begin(seconds, idle, seconds_now());
+    if (!p->left.deadline) p->hangs_at = 0; /* it was only late */
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void mpi_on_hang(void *self, void (*hangs)(void *user, const char *why), void *user)
+{
+    processes *p = self;
+    pthread_mutex_lock(&p->mutex);
+    p->on_hang = hangs;
+    p->hang_user = user;
     pthread_mutex_unlock(&p->mutex);
 }
 
@@ -147,11 +161,20 @@ static void judge(processes *p, double now)
         snprintf(why, sizeof why, "rank %d (%s) has not answered for %d s: it has died, hangs or cannot be reached",
                  before, p->names[before], TRANSPORT_SILENCE);
         spread_failure(p, why);
-    } else if (p->deadline > 0 && now > p->deadline) {
-        snprintf(why, sizeof why, "rank %d (%s) hangs: it takes far longer for a step than it did before", p->rank,
-                 p->names[p->rank]);
+    } else if (!p->hangs_at && patience_ends(&p->left, now)) {
+        snprintf(why, sizeof why, "rank %d (%s) %s", p->rank, p->names[p->rank], patience_verdict(&p->left));
         spread_failure(p, why);
+        p->hangs_at = now;
     }
+}
+
+/* Under the mutex. The others end the job, unless they hang as well. */
+static void end_job(processes *p, double now)
+{
+    static const double moment = 3;
+    if (!p->hangs_at || now - p->hangs_at < moment) return;
+    if (p->on_hang) p->on_hang(p->hang_user, p->why);
+    MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
 static void *watch_ranks(void *self)
@@ -162,13 +185,17 @@ static void *watch_ranks(void *self)
     while (!ends) {
         const double now = seconds_now();
         pthread_mutex_lock(&p->mutex);
-        if (now - last > 1) p->seen += now - last; /* all of this process was stopped */
+        if (now - last > 1) { /* all of this process was stopped */
+            p->seen += now - last;
+            patience_shift(&p->left, now - last);
+        }
         hear(p, now);
         if (now - last_beat > 0.5) {
             beat(p);
             last_beat = now;
         }
         judge(p, now);
+        end_job(p, now);
         ends = p->ends;
         pthread_mutex_unlock(&p->mutex);
         last = now;
@@ -270,7 +297,7 @@ static void mpi_close(void *self)
     leave(p);
     if (!mpi_good(p)) {
         fflush(NULL);
-        sleep_for(p->rank ? 2000000000l : 500000000l);
+        sleep_for(p->rank ? 1000000000l : 500000000l);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
     end_watch(p);
@@ -294,6 +321,7 @@ static const transport_kind mpi_kind = {
     .test = mpi_test,
     .pause = mpi_pause,
     .limit = mpi_limit,
+    .on_hang = mpi_on_hang,
     .good = mpi_good,
     .why = mpi_why,
     .fail = mpi_fail,

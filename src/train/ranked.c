@@ -115,15 +115,21 @@ step_batch ranked_batch(const tas_run *run, const run_step *step)
 static const transport_kind *kind_of(const tas_run *run) { return run->ranked->ranks->transport.kind; }
 static void *self_of(const tas_run *run) { return run->ranked->ranks->transport.self; }
 
-/* While this rank computes, it may take so long, once it is known how long that is. */
+/* While this rank computes, it may take so long, once it is known how long that is. Until then, and outside of steps,
+ * calls of its driver have limits of their own: ranks_attach(). */
 static void begin_limit(const tas_run *run)
 {
     const double longest = run->ranked->longest;
     const double limit = LIMIT_TIMES * longest > least_limit ? LIMIT_TIMES * longest : least_limit;
-    kind_of(run)->limit(self_of(run), longest > 0 ? limit : 0);
+    run->ranked->ranks->in_step = longest > 0;
+    kind_of(run)->limit(self_of(run), longest > 0 ? limit : 0, 0);
 }
 
-static void end_limit(const tas_run *run) { kind_of(run)->limit(self_of(run), 0); }
+static void end_limit(const tas_run *run)
+{
+    run->ranked->ranks->in_step = false;
+    kind_of(run)->limit(self_of(run), 0, 0);
+}
 
 /* Not TAS_OK: all ranks end. */
 static tas_status end_all(const tas_run *run, tas_status status)
@@ -409,6 +415,7 @@ static tas_status compute_surely(tas_run *run, const run_step *step)
     while (status && restore(run, &status));
     end_limit(run);
     r->step = NULL;
+    run->w.device->queued = 0; /* all was waited for */
     const double took = now_seconds() - start - (r->exchange.seconds - r->beside_seconds - others);
     r->gradient_seconds += took;
     if (took > r->longest) r->longest = took;

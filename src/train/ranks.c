@@ -35,7 +35,22 @@ static tas_status check_versions(tas_ranks *ranks)
     return tas_ranks_check(ranks, "the version", version);
 }
 
-static tas_status attach(tas_context *context, tas_ranks **out)
+/* Outside of steps a driver hangs if it blocks for so long, or is busy for much longer. */
+static void limit_wait(tas_ranks *ranks, double seconds)
+{
+    static const double busy = 600;
+    if (ranks->in_step) return;
+    ranks->transport.kind->limit(ranks->transport.self, seconds > 0 ? busy + seconds : 0, seconds);
+}
+
+void ranks_attach(tas_context *context, tas_ranks *ranks)
+{
+    context->ranks = ranks;
+    context->wait = ranks ? limit_wait : NULL;
+    context->waits = 0;
+}
+
+static tas_status make_ranks(tas_context *context, tas_ranks **out)
 {
     *out = NULL;
     if (context->ranks) return fail(context, TAS_BAD_ARGUMENT, "this context has ranks already");
@@ -52,14 +67,14 @@ tas_status tas_ranks_open_mpi(tas_context *context, tas_ranks **out)
     entry_state saved;
     char why[TRANSPORT_WHY] = "";
     entry_begin(context, &saved);
-    tas_status status = attach(context, out);
+    tas_status status = make_ranks(context, out);
     if (!status && !transport_open_mpi(&(*out)->transport, why)) {
         free(*out);
         *out = NULL;
         status = fail(context, TAS_BAD_ARGUMENT, "%s", why);
     }
     if (!status) {
-        context->ranks = *out;
+        ranks_attach(context, *out);
         status = open_exchange(*out);
         if (!status) status = check_versions(*out);
         if (status) tas_ranks_close(out);
@@ -75,10 +90,10 @@ static bool start_worker(tas_ranks *ranks, uint32_t i, const transport *t, tas_d
     if (!own) return false;
     *own = (tas_ranks){.context = device->context, .transport = *t, .device = device, .budget = worker->budget};
     *worker = (ranks_worker){.device = device, .ranks = own, .budget = worker->budget};
-    own->context->ranks = own;
+    ranks_attach(own->context, own);
     if (!open_exchange(own) && !pthread_create(&worker->thread, NULL, ranks_serve_thread, own)) return true;
     exchange_close(&own->all);
-    own->context->ranks = NULL;
+    ranks_attach(own->context, NULL);
     free(own);
     return false;
 }
@@ -92,6 +107,7 @@ static tas_status start_workers(tas_ranks *ranks, tas_device *const *devices, ui
         return fail(ranks->context, TAS_NO_MEMORY, "no memory for ranks");
     }
     ranks->transport = places[0];
+    ranks->transport.kind->on_hang(ranks->transport.self, ranks->on_hang, ranks->hang_user);
     ranks->failed = false;
     ranks->worker_count = 0;
     tas_status status = open_exchange(ranks);
@@ -110,7 +126,7 @@ static tas_status start_workers(tas_ranks *ranks, tas_device *const *devices, ui
 
 static tas_status open_devices(tas_context *context, tas_device *const *devices, size_t count, tas_ranks **out)
 {
-    tas_status status = attach(context, out);
+    tas_status status = make_ranks(context, out);
     if (status) return status;
     (*out)->local = true;
     (*out)->workers = calloc(count + 1, sizeof *(*out)->workers);
@@ -119,7 +135,7 @@ static tas_status open_devices(tas_context *context, tas_device *const *devices,
     else
         status = start_workers(*out, devices, (uint32_t)count);
     if (!status) {
-        context->ranks = *out;
+        ranks_attach(context, *out);
         return TAS_OK;
     }
     if ((*out)->transport.kind)
@@ -169,6 +185,13 @@ void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out)
     *out = ranks->done;
     out->messages = ranks->transport.messages;
     out->bytes = ranks->transport.bytes;
+}
+
+void tas_ranks_set_hang(tas_ranks *ranks, tas_hang_fn on_hang, void *user)
+{
+    ranks->on_hang = on_hang;
+    ranks->hang_user = user;
+    ranks->transport.kind->on_hang(ranks->transport.self, on_hang, user);
 }
 
 void tas_ranks_fail(tas_ranks *ranks, const char *why)
@@ -319,6 +342,7 @@ tas_status ranks_begin_run(tas_run *run)
     const uint32_t count = ranks->transport.count, rank = ranks->transport.rank;
     const char *why = obstacle(run);
     tas_status status = TAS_OK;
+    if (ranks_lead(ranks)) ranks->transport.kind->name_device(ranks->transport.self, run->model->device->info.id);
     if (why) {
         note_once(ranks->context, "this run is on rank 0 alone, as %s: with the same bits", why);
         return TAS_OK;
@@ -469,15 +493,16 @@ void ranks_close_run(tas_run *run)
 
 /* Devices that fail ------------------------------------------------------------------------------------------------ */
 
-enum { JOIN_SECONDS = 10 };
+enum { JOIN_SECONDS = 10, JOIN_HANGING = 1 /* one that was found to hang */ };
 
 /* The threads of devices end by themselves, except one that hangs in a driver: its memory, its device and its context
  * stay. True if it has ended. */
-static bool join(tas_ranks *ranks, ranks_worker *worker)
+static bool join(tas_ranks *ranks, uint32_t rank)
 {
+    ranks_worker *worker = &ranks->workers[rank - 1];
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += JOIN_SECONDS;
+    until.tv_sec += ranks->transport.kind->hangs(ranks->transport.self, rank) ? JOIN_HANGING : JOIN_SECONDS;
     if (worker->joined || worker->device->context->hangs) return worker->joined;
     worker->joined = !pthread_timedjoin_np(worker->thread, NULL, &until);
     worker->device->context->hangs = !worker->joined;
@@ -492,7 +517,7 @@ static uint32_t end_workers(tas_ranks *ranks, tas_run **runs, tas_device **devic
     uint32_t good = 0;
     for (uint32_t i = 0; i < ranks->worker_count; i++) {
         tas_ranks *own = ranks->workers[i].ranks;
-        const bool ended = join(ranks, &ranks->workers[i]);
+        const bool ended = join(ranks, i + 1);
         runs[i] = own->run && own->run->ranked && own->run->ranked->open ? own->run : NULL;
         if (!ended || own->result != TAS_RANK_FAILED) continue;
         ranks->workers[good].budget = ranks->workers[i].budget;
@@ -515,9 +540,11 @@ static tas_status begin_again(tas_run *run, tas_device *const *devices, uint32_t
     const uint64_t step = run->step;
     ranked_close(run);
     free_workers(ranks);
+    ranks_attach(ranks->context, NULL);
     ranks->transport.kind->close(ranks->transport.self);
     exchange_close(&ranks->all);
     tas_status status = start_workers(ranks, devices, count);
+    ranks_attach(ranks->context, ranks);
     if (!status) status = ranks_begin_run(run);
     if (!status) status = run_time_step(run);
     if (!status) status = ranks_open_run(run);
@@ -559,10 +586,10 @@ int tas_ranks_close(tas_ranks **of)
     *of = NULL;
     if (ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_LEAVE, NULL, 0);
     if (ranks->local) tas_ranks_fail(ranks, "ends");
-    for (uint32_t i = 0; i < ranks->worker_count; i++) join(ranks, &ranks->workers[i]);
+    for (uint32_t i = 0; i < ranks->worker_count; i++) join(ranks, i + 1);
     free_workers(ranks);
+    ranks_attach(ranks->context, NULL);
     ranks->transport.kind->close(ranks->transport.self);
-    ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
     free(ranks->workers);
     free(ranks->share);

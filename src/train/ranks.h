@@ -83,9 +83,12 @@ struct tas_ranks {
     exchange all;           /* for commands: no sums */
     bool local;             /* the others are devices of this process */
     bool failed;            /* the ranks cannot go on */
+    bool in_step;           /* this one computes, and has a limit for that */
     tas_ranks_traffic done; /* of runs that are closed */
     ranks_worker *workers;
     uint32_t worker_count;
+    tas_hang_fn on_hang; /* NULL: none */
+    void *hang_user;
     uint32_t hanging; /* workers, also of those that were left out of a run */
     struct {
         const tas_data *of;
@@ -116,6 +119,9 @@ void ranks_decode_opening(const char *message, ranks_opened *out);
 
 /* On rank 0: the replies of all to such a message. Not TAS_OK if one of them could not do it. */
 tas_status ranks_hear(tas_ranks *ranks, double seconds, ranks_reply *replies);
+
+/* The ranks of a context, whose driver's calls have a limit from then on; NULL: it has none anymore. */
+void ranks_attach(tas_context *context, tas_ranks *ranks);
 
 /* Whether this rank leads the others. */
 static inline bool ranks_lead(const tas_ranks *ranks) { return ranks->transport.rank == 0; }

@@ -313,6 +313,7 @@ void *ranks_serve_thread(void *self)
     entry_begin(ranks->context, &saved);
     ranks->transport.kind->name_device(ranks->transport.self, ranks->device->info.id);
     ranks->result = serve(ranks);
+    ranks->context->wait = NULL; /* it needs the transport */
     ranks->transport.kind->close(ranks->transport.self);
     entry_end(&saved);
     return NULL;
@@ -321,7 +322,7 @@ void *ranks_serve_thread(void *self)
 void ranks_serve_free(tas_ranks *ranks)
 {
     close_run(ranks);
-    ranks->context->ranks = NULL;
+    ranks_attach(ranks->context, NULL);
     exchange_close(&ranks->all);
     free(ranks->share);
     free(ranks);

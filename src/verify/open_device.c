@@ -10,11 +10,19 @@
 
 enum { USUAL_BATCH = 64 };
 
+static tas_status discover(tas_context *context, tas_device_info **list, size_t *count)
+{
+    const double before = wait_begin(context, DEVICE_BUILD);
+    const tas_status status = discover_list(context, list, count);
+    wait_end(context, before);
+    return status;
+}
+
 tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *count)
 {
     entry_state saved;
     entry_begin(context, &saved);
-    tas_status status = discover_list(context, list, count);
+    tas_status status = discover(context, list, count);
     for (size_t i = 0; i < *count; i++) (*list)[i].tier = tier_recall(&(*list)[i]);
     entry_end(&saved);
     return status;
@@ -58,7 +66,9 @@ static tas_status prepare_network(tas_device *device, const opening *o)
 
 static tas_status open_tested(const opening *o, const tas_device_info *info, tas_device **out)
 {
+    const double before = wait_begin(o->context, DEVICE_BUILD);
     tas_status status = open_opencl(o->context, info, o->arith, out);
+    wait_end(o->context, before);
     if (status) return status;
     if (o->arith == TAS_ARITH_UNTESTED) {
         (*out)->info.tier = tier_recall(info);
@@ -94,7 +104,7 @@ static tas_status open_device(const opening *o, const char *id, tas_device **out
     tas_device_info *list = NULL;
     size_t count = 0, tries = 0, *order = NULL;
     if (id && !strcmp(id, "reference")) return reference_open(context, out); /* without loading any driver */
-    tas_status status = discover_list(context, &list, &count);
+    tas_status status = discover(context, &list, &count);
     if (status) return status;
     order = malloc(count * sizeof *order);
     status = order ? select_device(context, id, list, count, order, &tries)

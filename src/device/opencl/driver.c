@@ -51,6 +51,13 @@ static void release_slice(tas_device *device, mem *m)
     *m = (mem){0};
 }
 
+/* A call that may wait, for all that is queued if it does: the end. */
+static void end_call(tas_device *device, double before, bool waited)
+{
+    if (waited) device->queued = 0;
+    wait_end(device->context, before);
+}
+
 /* After a wait that succeeded. A wait of the profile may have returned an error that this one did not. */
 static tas_status end_wait(tas_device *device)
 {
@@ -80,7 +87,9 @@ static tas_status write(tas_device *device, const mem *m, uint64_t offset, const
     opencl_device *cl = device->cl;
     if (!bytes) return TAS_OK;
     cl_event event, *asked = events_ask(cl, &event);
+    const double before = device_wait_begin(device);
     cl_int error = clEnqueueWriteBuffer(cl->queue, m->cl, wait, offset, bytes, from, 0, NULL, asked);
+    end_call(device, before, wait);
     if (error) return error_fail(device, error, "clEnqueueWriteBuffer");
     if (asked) events_keep(device, event, "write", bytes);
     return wait ? end_wait(device) : TAS_OK;
@@ -92,7 +101,9 @@ static tas_status read(tas_device *device, const mem *m, uint64_t offset, void *
     opencl_device *cl = device->cl;
     if (!bytes) return TAS_OK;
     cl_event event, *asked = events_ask(cl, &event);
+    const double before = device_wait_begin(device);
     cl_int error = clEnqueueReadBuffer(cl->queue, m->cl, CL_TRUE, offset, bytes, to, 0, NULL, asked);
+    end_call(device, before, true);
     if (error) return error_fail(device, error, "clEnqueueReadBuffer");
     if (asked) events_keep(device, event, "read", bytes);
     return end_wait(device);
@@ -111,7 +122,9 @@ static tas_status join(tas_device *device, void **ticket)
     if (!event) return TAS_OK;
     *ticket = NULL;
     if (fork_is_child()) return fork_check(device->context);
+    const double before = device_wait_begin(device);
     cl_int error = clWaitForEvents(1, &event);
+    end_call(device, before, false);
     clReleaseEvent(event);
     if (is_profiled(device)) device->profile->waits++;
     return error ? error_fail(device, error, "clWaitForEvents") : TAS_OK;
@@ -131,8 +144,10 @@ static tas_status transfer(tas_device *device, const mem *m, uint64_t offset, vo
     if (after) before[count++] = after;
     if (*ticket) before[count++] = *ticket;
     const cl_event *waits = count ? before : NULL;
+    const double start = device_wait_begin(device);
     cl_int error = to ? clEnqueueReadBuffer(cl->transfers, m->cl, CL_FALSE, offset, bytes, to, count, waits, &done)
                       : clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, offset, bytes, from, count, waits, &done);
+    end_call(device, start, false);
     if (error) return error_fail(device, error, to ? "clEnqueueReadBuffer" : "clEnqueueWriteBuffer");
     if (*ticket) clReleaseEvent(*ticket);
     *ticket = done;
@@ -179,7 +194,9 @@ static tas_status flush(tas_device *device)
 {
     if (fork_is_child()) return fork_check(device->context);
     opencl_device *cl = device->cl;
+    const double before = device_wait_begin(device);
     cl_int error = clFlush(cl->queue);
+    end_call(device, before, false);
     if (is_profiled(device)) device->profile->flushes++;
     return error ? error_fail(device, error, "clFlush") : TAS_OK;
 }
@@ -188,7 +205,9 @@ static tas_status finish(tas_device *device)
 {
     if (fork_is_child()) return fork_check(device->context);
     opencl_device *cl = device->cl;
+    const double before = device_wait_begin(device);
     cl_int error = clFinish(cl->queue);
+    end_call(device, before, true);
     return error ? error_fail(device, error, "clFinish") : end_wait(device);
 }
 

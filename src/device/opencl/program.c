@@ -47,7 +47,9 @@ static tas_status build_program(tas_device *device, const char *program, const c
     *out = NULL;
     cl_program built = clCreateProgramWithSource(cl->context, 1, &source, NULL, &error);
     if (error) return error_fail(device, error, "clCreateProgramWithSource");
+    const double before = wait_begin(device->context, DEVICE_BUILD);
     error = clBuildProgram(built, 1, &cl->id, options, NULL, NULL);
+    wait_end(device->context, before);
     if (error) {
         tas_status status = build_failed(device, built, error, program, options);
         clReleaseProgram(built);
