@@ -39,6 +39,7 @@ typedef struct outcome {
     char sha256[65];
     float losses[64];
     int steps;
+    uint64_t peak_bytes, host_bytes;
 } outcome;
 
 static int on_step(void *user, const tas_step *step)
@@ -71,11 +72,34 @@ static outcome train(uint32_t count, const char *text, tas_train_options options
     options.user = &out;
     expect_ok(tas_train(model, sample, &options, &result));
     ck_assert_uint_eq(result.steps, (uint64_t)out.steps);
+    out.peak_bytes = result.peak_bytes;
+    out.host_bytes = result.host_bytes;
     expect_ok(tas_model_digest(model, out.sha256));
     tas_model_close(&model);
     tas_network_close(&network);
     close_ranks(count);
     return out;
+}
+
+/* What a rank needs: number `rank` of so many, or with -1 each of them. budget 0: the default. */
+static tas_plan forecast(const char *text, const tas_train_options *options, uint32_t count, int rank, uint64_t budget)
+{
+    tas_network *network;
+    tas_plan_options planned;
+    tas_plan plan;
+    tas_plan_options_init(&planned);
+    planned.batch = options->batch;
+    planned.shards = options->shards;
+    planned.optimizer = options->optimizer;
+    planned.clip = options->clip > 0;
+    planned.keep_on_host = options->keep_on_host;
+    planned.ranks = count;
+    planned.rank = rank;
+    planned.budget = budget;
+    expect_ok(tas_network_parse(context, text, "the test", &network));
+    expect_ok(tas_plan_make(device, network, sample, NULL, &planned, &plan));
+    tas_network_close(&network);
+    return plan;
 }
 
 static void expect_same(outcome a, outcome b)
@@ -130,6 +154,29 @@ START_TEST(shards_are_sums_of_the_batch)
                 ck_assert_double_eq_tol((double)cut.losses[k], (double)whole.losses[k], 1e-4);
         }
     }
+}
+END_TEST
+
+/* With the smallest budget shares are even: of powers of two uneven ones need more. */
+START_TEST(forecasts_are_exact)
+{
+    static const uint32_t counts[] = {2, 4, 8};
+    for (int t = 0; t < TEXTS; t++)
+        for (int o = 0; o <= TAS_LAMB; o++) {
+            tas_train_options options = sample_options(16, 5);
+            const uint32_t count = counts[(t + o) % 3];
+            tas_train_options_choose(&options, (tas_optimizer)o);
+            options.shards = 8;
+            options.clip = o % 2 ? 0.1f : 0;
+            const uint64_t budget = forecast(texts[t], &options, count, -1, 0).min_budget;
+            const tas_plan plan = forecast(texts[t], &options, count, 0, budget);
+            options.budget = budget;
+            for (uint32_t r = 1; r < DEVICES; r++) budgets[r] = budget;
+            const outcome found = train(count, texts[t], options);
+            ck_assert_uint_eq(found.host_bytes, plan.host_bytes);
+            ck_assert_uint_eq(found.peak_bytes, plan.bytes_total);
+            for (uint32_t r = 1; r < DEVICES; r++) budgets[r] = 0;
+        }
 }
 END_TEST
 
@@ -193,21 +240,6 @@ static void draw_network(char text[TEXT], uint32_t *least)
     add(text, "dense 4\nloss softmax\n");
 }
 
-/* What a device needs; a rank, which stores its gradient, may need a little more. */
-static uint64_t find_budget(const char *text, tas_train_options options)
-{
-    tas_network *network;
-    tas_model *model;
-    expect_ok(tas_network_parse(context, text, "the test", &network));
-    expect_ok(tas_model_open(device, network, 3, &model));
-    options.budget = 1;
-    expect(tas_train(model, sample, &options, NULL), TAS_NO_MEMORY, "budget", "");
-    const uint64_t budget = smallest_budget() * 5 / 4;
-    tas_model_close(&model);
-    tas_network_close(&network);
-    return budget;
-}
-
 static tas_train_options draw_options(uint32_t least)
 {
     tas_train_options options = sample_options(least + random_below(COUNT - least), 1 + random_below(12));
@@ -228,13 +260,14 @@ START_TEST(any)
     draw_network(text, &least);
     tas_train_options options = draw_options(least);
     const uint32_t most = options.shards < DEVICES ? options.shards : DEVICES;
-    const uint64_t budget = find_budget(text, options);
+    options.keep_on_host = (int)random_below(2);
+    const uint32_t count = 2 + random_below(most - 1);
+    const uint64_t budget = forecast(text, &options, count, -1, 0).min_budget;
     const outcome alone = train(1, text, options);
     for (uint32_t r = 1; r < DEVICES; r++) budgets[r] = random_below(2) ? budget + random_below(4) * budget / 3 : 0;
     options.budget = random_below(2) ? budget + random_below(4) * budget / 3 : 0;
     options.tile = random_below(2) ? 1 + random_below(options.batch) : 0;
-    options.keep_on_host = (int)random_below(2);
-    expect_same(train(2 + random_below(most - 1), text, options), alone);
+    expect_same(train(count, text, options), alone);
 }
 END_TEST
 
@@ -270,6 +303,7 @@ int main(void)
     tcase_add_test(tc, late_device);
     tcase_add_test(tc, shards_are_sums_of_the_batch);
     tcase_add_test(tc, optimizers);
+    tcase_add_test(tc, forecasts_are_exact);
     tcase_add_loop_test(tc, any, 0, getenv("TASSELLO_RANKS") ? 1000 : 50);
     tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);

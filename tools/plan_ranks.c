@@ -24,8 +24,8 @@ static void print_asked(const tas_scale *scale)
     const tas_scale_row *row = &scale->asked;
     char text[BYTES_TEXT], state[BYTES_TEXT];
     printf("ranks        %u, of up to %u examples each\n", row->ranks, row->examples);
-    printf("per rank     the memory above, and %s (%llu bytes) of the host for the exchange and its slice of the\n"
-           "             optimizer's state, %s (%llu bytes)\n",
+    printf("per rank     the memory above, of which %s (%llu bytes) of the host are for the exchange and its slice of\n"
+           "             the optimizer's state, %s (%llu bytes)\n",
            cli_bytes(scale->host_bytes, text), (unsigned long long)scale->host_bytes,
            cli_bytes(scale->state_bytes, state), (unsigned long long)scale->state_bytes);
     printf("per step     a rank sends up to %llu messages, %s (%llu bytes)\n", (unsigned long long)row->messages,

@@ -80,6 +80,14 @@ static int check_schedule(train_session *session)
     return status ? cli_failed(&session->cli, status) : 0;
 }
 
+/* A run that the other ranks have no part in: see ranks_begin_run(). */
+static bool on_rank_0_alone(const train_session *session)
+{
+    const tas_train_options *options = &session->settings.train;
+    return options->noise || options->audit > 0 || options->audit_step || session->settings.trace ||
+           session->settings.arith == TAS_ARITH_FAST;
+}
+
 /* There must be a plan within the budget, and the evaluation keeps to what the plan forecasts. */
 static int plan_session(train_session *session)
 {
@@ -107,6 +115,10 @@ static int plan_session(train_session *session)
     wanted.optimizer = options->optimizer;
     wanted.clip = options->clip > 0;
     wanted.audits = options->audit > 0 || options->audit_step;
+    if (session->ranks.ranks && !on_rank_0_alone(session)) {
+        wanted.ranks = tas_ranks_count(session->ranks.ranks);
+        wanted.rank = 0;
+    }
     const tas_status status =
         tas_plan_make(session->device, session->network, session->train, session->test, &wanted, &session->plan);
     options->budget = session->plan.train_budget; /* without one, training would use the model's, which is smaller */

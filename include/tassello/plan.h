@@ -27,8 +27,11 @@ typedef struct tas_plan_options {
     uint32_t tile;
     /* As in tas_train_options. */
     uint32_t shards;
-    /* The device is one of so many ranks (ranks.h), which have the optimizer's state on the host; 0 or 1: it is not. */
+    /* The device is one of so many ranks (ranks.h), which have the optimizer's state on the host; 0 or 1: it is not.
+     * And which one; -1, the default: the one that needs the most host memory. The ranks have even shares, and devices
+     * with the same layout of parameters; else they need more. */
     uint32_t ranks;
+    int rank;
     int keep_on_host;
     /* TAS_SGD. SGD, Lion and LARS keep one value per parameter, the others two; LARS and LAMB need sums of squares. */
     tas_optimizer optimizer;
@@ -68,8 +71,9 @@ typedef struct tas_plan {
      * host_bytes. */
     uint64_t bytes_total;
     /* Host memory: a snapshot of the parameters and of the optimizer's state (two if the device has memory of its own;
-     * one more for a growing batch), the order of the examples, and what the data set passes through. The data set
-     * itself is not counted. */
+     * one more for a growing batch), the order of the examples, and what the data set passes through.
+     * Of one of several ranks also what it exchanges with the others, and its slices of the optimizer's state, which
+     * are not in its snapshot. The data set itself is not counted. */
     uint64_t host_bytes;
     /* Of the device's memory, what steps need: without the data set, the host's memory, and what follows them. And a
      * lower bound of that: weights, their gradient and the optimizer's state, and for a tile and what is kept between

@@ -28,14 +28,32 @@ tas_status exchange_open(exchange *e, tas_context *context, transport *t, uint32
     return fail(context, TAS_NO_MEMORY, "no memory for the schedule of %u ranks", t->count);
 }
 
+static void free_messages(exchange *e)
+{
+    if (!e->lent) {
+        free(e->out);
+        free(e->in);
+    }
+    e->out = e->in = NULL;
+    e->lent = false;
+}
+
+void exchange_lend(exchange *e, char *out, char *in, uint64_t bytes)
+{
+    free_messages(e);
+    e->out = out;
+    e->in = in;
+    e->room = bytes;
+    e->lent = true;
+}
+
 void exchange_close(exchange *e)
 {
     halving_free(&e->halving);
     free(e->parts);
     free(e->awaited);
     free(e->ops);
-    free(e->out);
-    free(e->in);
+    free_messages(e);
     *e = (exchange){0};
 }
 
@@ -120,8 +138,7 @@ static uint64_t round_bytes(const halving_part *parts, uint32_t count, const uin
 static bool make_room(exchange *e, uint64_t bytes)
 {
     if (bytes <= e->room) return true;
-    free(e->out);
-    free(e->in);
+    free_messages(e);
     e->out = malloc((size_t)bytes);
     e->in = malloc((size_t)bytes);
     e->room = e->out && e->in ? bytes : 0;
@@ -361,6 +378,31 @@ static uint64_t slices_of(const exchange *e, const uint64_t *cut, uint32_t rank,
         at += bytes;
     }
     return at;
+}
+
+uint64_t exchange_own(const exchange *e, const uint64_t *cut, uint32_t rank)
+{
+    return slices_of(e, cut, rank, NULL, NULL, false) / sizeof(float);
+}
+
+tas_status exchange_room(const exchange *e, const uint64_t *cut, uint32_t rank, uint64_t *bytes)
+{
+    halving_part *parts = malloc(e->halving.seats * sizeof *parts);
+    *bytes = 0;
+    if (!parts) return fail(e->context, TAS_NO_MEMORY, "no memory for the schedule of %u ranks", e->halving.ranks);
+    for (uint32_t l = 0; l < e->halving.rounds; l++)
+        for (int way = 0; way < 4; way++) {
+            const halving_phase phase = way & 2 ? HALVING_GATHER : HALVING_SUM;
+            const uint32_t count = halving_parts(&e->halving, phase, l, rank, way & 1, parts);
+            const uint64_t needed = round_bytes(parts, count, cut);
+            if (needed > *bytes) *bytes = needed;
+        }
+    for (uint32_t r = rank ? rank : 1; r < (rank ? rank + 1 : e->halving.ranks); r++) { /* see move_slices() */
+        const uint64_t needed = slices_of(e, cut, r, NULL, NULL, false);
+        if (needed > *bytes) *bytes = needed;
+    }
+    free(parts);
+    return TAS_OK;
 }
 
 /* One rank after another, as rank 0 has room for one. */

@@ -19,6 +19,7 @@ typedef struct exchange {
     transport_op *ops;
     char *out, *in; /* messages */
     uint64_t room;  /* bytes of each */
+    bool lent;      /* both are the caller's */
     double seconds; /* that this rank spent in exchanges, */
     double waited;  /* and of these, for messages */
 } exchange;
@@ -33,6 +34,14 @@ typedef struct exchange_range {
     uint64_t elements, unit;
 } exchange_range;
 void exchange_cut(const exchange *e, const exchange_range *ranges, int count, uint64_t elements, uint64_t *cut);
+
+/* Bytes that a rank's longest messages of such a vector have, out or in, in all calls; and elements in its slices. */
+tas_status exchange_room(const exchange *e, const uint64_t *cut, uint32_t rank, uint64_t *bytes);
+uint64_t exchange_own(const exchange *e, const uint64_t *cut, uint32_t rank);
+
+/* Memory of the caller's for messages out and in, which stays until the exchange is closed: what needs more room has it
+ * allocated. */
+void exchange_lend(exchange *e, char *out, char *in, uint64_t bytes);
 
 /* Adds vectors: vectors[k], which is node k's. The first `used` seats alone have something; the others' vectors are not
  * read, and nothing is added in their place. Afterwards the slices of each seat are in the vector of its node

@@ -95,6 +95,7 @@ typedef struct plan_request {
     bool spills;    /* what passes keep goes to the host, even if the device has room */
     uint64_t order; /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;
+    uint64_t exchange;   /* bytes of host memory for the exchange between ranks; 0: the run is over none */
     uint32_t run_copies; /* further ones of what one step leaves to the next */
 } plan_request;
 

@@ -478,7 +478,7 @@ static void size_host(planner *pl)
     p->snapshot = parameters + p->bytes[PART_STATE] + p->bytes[PART_STATE_2];
     p->snapshots = request->copy == COPY_SNAPSHOT ? pl->device->snapshots : 0;
     p->host = (p->snapshots + request->run_copies) * p->snapshot + (request->copy == COPY_PARAMETERS ? parameters : 0);
-    p->host += p->kept.host;
+    p->host += p->kept.host + request->exchange;
     p->host += order * (request->order ? request->order : p->tile);
     p->host += p->resident ? example * plan_upload(example, request->resident) : STAGES * p->tile * (example + order);
 }

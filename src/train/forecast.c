@@ -1,6 +1,7 @@
 /* The forecast of a run: the plans that training and evaluation will make. */
 #include "train/feed.h"
 #include "train/options.h"
+#include "train/ranked.h"
 #include "train/update.h"
 
 #include <tassello/plan.h>
@@ -40,7 +41,7 @@ void forecast_request_rank(plan_request *request)
 
 void tas_plan_options_init(tas_plan_options *options)
 {
-    *options = (tas_plan_options){.size = sizeof *options, .batch = 64, .shards = 1};
+    *options = (tas_plan_options){.size = sizeof *options, .batch = 64, .shards = 1, .rank = -1};
 }
 
 /* Without a set: bytes with labels, which are streamed. */
@@ -280,6 +281,16 @@ static uint32_t smallest_batch(const tas_plan_options *options)
     return least;
 }
 
+/* One of several ranks, whose memory for the exchange counts. */
+static tas_status request_rank(tas_device *device, const tas_network *network, const tas_plan_options *options,
+                               plan_request *request)
+{
+    tas_train_options train = {
+        .optimizer = options->optimizer, .clip = options->clip ? 1 : 0, .shards = options->shards};
+    forecast_request_rank(request);
+    return ranked_host_bytes(device, network, &train, NULL, options->ranks, options->rank, &request->exchange);
+}
+
 static tas_status forecast_run(tas_device *device, const tas_network *network, const tas_data *train,
                                const tas_data *test, const tas_plan_options *options, tas_plan *out)
 {
@@ -290,7 +301,8 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     f.run.spills = options->keep_on_host;
     f.run.run_copies = (options->grows != 0) + (options->audits != 0);
     update_request(&f.run, options->optimizer, options->clip != 0, options->noise != 0);
-    if (options->ranks > 1) forecast_request_rank(&f.run);
+    tas_status status = options->ranks > 1 ? request_rank(device, network, options, &f.run) : TAS_OK;
+    if (status) return status;
     if (options->noise)
         forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile,
                                options->preconditioned_noise && update_preconditions(options->optimizer));

@@ -18,21 +18,41 @@ enum { LIMIT_TIMES = 8 };                /* and times of the longest so far */
 
 static uint64_t parameter_bytes(const tas_run *run) { return run->w.plan.bytes[PART_PARAMETERS]; }
 
+static tas_status alloc_floats(const tas_run *run, uint64_t bytes, host_mem *out, float **floats)
+{
+    const tas_status status = device_alloc_host(run->model->device, bytes, out);
+    *floats = (float *)(void *)out->bytes;
+    return status;
+}
+
+static tas_status alloc_messages(tas_run *run)
+{
+    ranked *r = run->ranked;
+    const uint64_t bytes = r->memory.message;
+    tas_status status = device_alloc_host(run->model->device, bytes, &r->messages[0]);
+    if (!status) status = device_alloc_host(run->model->device, bytes, &r->messages[1]);
+    if (!status) exchange_lend(&r->exchange, r->messages[0].bytes, r->messages[1].bytes, bytes);
+    return status;
+}
+
 static tas_status alloc_vectors(tas_run *run)
 {
     ranked *r = run->ranked;
-    const size_t bytes = (size_t)r->slices.elements * sizeof(float);
-    bool done = true;
-    for (int k = 0; k < r->exchange.nodes && done; k++) {
-        r->vector[k] = malloc(bytes + 1);
-        r->packed[k] = r->slices.as_devices ? NULL : malloc((size_t)run->w.plan.trained + 1);
-        done = r->vector[k] && (r->packed[k] || r->slices.as_devices);
+    tas_status status = ranked_measure(&r->slices, r->ranks->transport.rank, run->w.plan.trained, &r->memory);
+    for (int k = 0; k < r->exchange.nodes && !status; k++) {
+        status = alloc_floats(run, r->memory.vector, &r->block[k][0], &r->vector[k]);
+        if (!status) status = device_alloc_host(run->model->device, r->memory.packed, &r->block[k][1]);
+        r->packed[k] = r->block[k][1].bytes;
     }
-    if (done) done = (r->weights = malloc(bytes + 1)) != NULL;
-    if (done) done = (r->rows = calloc(RANKED_ROWS, sizeof *r->rows)) != NULL;
-    if (done) done = (r->losses = calloc(2 * (size_t)run->options.shards, sizeof *r->losses)) != NULL;
-    if (done) done = (r->bucket = calloc((size_t)r->slices.buckets + 1, sizeof *r->bucket)) != NULL;
-    if (done) done = (r->bucket_of = calloc((size_t)run->w.network->tensor_count, sizeof *r->bucket_of)) != NULL;
+    if (!status) status = alloc_floats(run, r->memory.vector, &r->weights_memory, &r->weights);
+    if (!status) status = alloc_floats(run, r->memory.losses, &r->losses_memory, &r->losses);
+    if (!status) status = alloc_messages(run);
+    if (status) return status;
+    memset(r->losses, 0, (size_t)r->memory.losses);
+    r->rows = calloc(RANKED_ROWS, sizeof *r->rows);
+    r->bucket = calloc((size_t)r->slices.buckets + 1, sizeof *r->bucket);
+    r->bucket_of = calloc((size_t)run->w.network->tensor_count, sizeof *r->bucket_of);
+    const bool done = r->rows && r->bucket && r->bucket_of;
     return done ? TAS_OK : fail(run->model->context, TAS_NO_MEMORY, "no memory for the exchange between ranks");
 }
 
@@ -81,18 +101,18 @@ void ranked_close(tas_run *run)
     ranked *r = run->ranked;
     if (!r) return;
     run->w.device->driver->join(run->w.device, &r->written);
-    for (int i = 0; i < RANKED_ROWS && r->rows; i++) free(r->rows[i].values);
-    for (int k = 0; k < HALVING_NODES; k++) {
-        free(r->vector[k]);
-        free(r->packed[k]);
-    }
+    tas_device *device = run->model->device;
+    for (int i = 0; i < RANKED_ROWS && r->rows; i++) device_release_host(device, &r->rows[i].memory);
+    for (int k = 0; k < HALVING_NODES; k++)
+        for (int i = 0; i < 2; i++) device_release_host(device, &r->block[k][i]);
+    device_release_host(device, &r->weights_memory);
+    device_release_host(device, &r->losses_memory);
     free(r->rows);
-    free(r->losses);
-    free(r->weights);
     free(r->bucket);
     free(r->bucket_of);
     slices_close(&r->slices);
     exchange_close(&r->exchange);
+    for (int i = 0; i < 2; i++) device_release_host(device, &r->messages[i]);
     free(r);
     run->ranked = NULL;
 }
@@ -142,14 +162,14 @@ static tas_status exchange_own_rows(tas_run *run, ranked_rows *of, const mem *ro
 {
     ranked *r = run->ranked;
     workspace *w = &run->w;
-    const uint64_t count = (uint64_t)run->options.shards * width, row = width * sizeof(float);
+    const uint64_t row = width * sizeof(float), bytes = run->options.shards * row;
     const uint32_t to = r->to < shards ? r->to : shards;
-    if (of->count < count) {
-        free(of->values);
-        of->values = calloc((size_t)count, sizeof *of->values);
-        of->count = of->values ? count : 0;
+    if (of->memory.count < bytes) {
+        device_release_host(w->device, &of->memory);
+        const tas_status status = alloc_floats(run, bytes, &of->memory, &of->values);
+        if (status) return end_all(run, status);
+        memset(of->values, 0, (size_t)bytes);
     }
-    if (!of->values) return end_all(run, fail(run->model->context, TAS_NO_MEMORY, "no memory for rows of shards"));
     tas_status status = TAS_OK;
     if (r->from < to)
         status = w->device->driver->read(w->device, rows, r->from * row, of->values + (uint64_t)r->from * width,

@@ -8,8 +8,8 @@
 
 /* Rows that were shared in a step, in case its gradient has to be computed again here. */
 typedef struct ranked_rows {
-    float *values;
-    uint64_t count; /* floats */
+    host_mem memory;
+    float *values; /* in it */
     bool shared;
 } ranked_rows;
 enum { RANKED_ROWS = 4096 /* calls for the whole batch in a step, at most */ };
@@ -21,15 +21,27 @@ typedef struct ranked_bucket {
     bool summed;       /* over all ranks */
 } ranked_bucket;
 
+/* Bytes of host memory that a rank needs besides what a run on one device needs. */
+typedef struct ranked_memory {
+    uint64_t vector, packed; /* of each node; vector: and of the weights */
+    uint64_t slot;           /* its slices of each slot */
+    uint64_t message;        /* out and in, each */
+    uint64_t losses, rows;   /* of shards: losses and weights; statistics of the batch */
+    uint64_t all;
+} ranked_memory;
+
 typedef struct ranked {
     struct tas_ranks *ranks;
     exchange exchange;
     slices slices;
-    bool told;                    /* the other ranks have the run as well */
-    bool open;                    /* shares are known: the above are there */
-    uint32_t from, to;            /* this rank's shards */
-    float *vector[HALVING_NODES]; /* the gradient of each node, */
-    char *packed[HALVING_NODES];  /* and in the device's layout, if vectors are in another */
+    bool told;         /* the other ranks have the run as well */
+    bool open;         /* shares are known: the above are there */
+    uint32_t from, to; /* this rank's shards */
+    ranked_memory memory;
+    host_mem block[HALVING_NODES][2]; /* of the following two */
+    float *vector[HALVING_NODES];     /* the gradient of each node, */
+    char *packed[HALVING_NODES];      /* and in the device's layout, if vectors are in another */
+    host_mem weights_memory, losses_memory, messages[2];
     float *weights;
     int nodes;             /* those that have examples in this step */
     ranked_bucket *bucket; /* one for each of the slices' */
@@ -52,6 +64,14 @@ typedef struct ranked {
 
 /* What of a batch this rank computes. */
 step_batch ranked_batch(const tas_run *run, const run_step *step);
+
+/* The memory of a rank. packed: bytes of a gradient in its device's layout. */
+tas_status ranked_measure(const slices *s, uint32_t rank, uint64_t packed, ranked_memory *out);
+
+/* All of it, if the devices of all ranks use the same layout. share: NULL for even ones. rank: -1 for the one that
+ * needs the most. Of the options optimizer, clip and shards count. */
+tas_status ranked_host_bytes(tas_device *device, const tas_network *network, const tas_train_options *options,
+                             const uint32_t *share, uint32_t count, int rank, uint64_t *bytes);
 
 /* Opens what depends on shares, and closes it. as_devices: see slices_open(). */
 tas_status ranked_open(tas_run *run, const uint32_t *share, bool as_devices);

@@ -358,6 +358,8 @@ tas_status ranks_begin_run(tas_run *run)
         run->ranked->from = share[rank];
         run->ranked->to = share[rank + 1];
         forecast_request_rank(&run->request);
+        status = ranked_host_bytes(run->model->device, run->model->network, &run->options, NULL, count, (int)rank,
+                                   &run->request.exchange);
     } else if (!status)
         status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a run over ranks");
     free(share);
@@ -372,6 +374,31 @@ static bool are_alike(const tas_run *run, const ranks_reply *replies, uint32_t c
     slices_describe_layout(run->model, own);
     for (uint32_t r = 1; r < count; r++) alike &= !strcmp(own, replies[r].layout);
     return alike;
+}
+
+uint64_t ranks_room(const tas_run *run)
+{
+    const plan_device limits = model_limits(run->model, run->options.budget);
+    if (!limits.shared) return UINT64_MAX;
+    return run->w.plan.total < limits.budget ? limits.budget - run->w.plan.total : 0;
+}
+
+/* Uneven shares have more sums to keep: whether the budgets of all ranks, which were kept with even ones, have room. */
+static bool has_room(const tas_run *run, const ranks_reply *replies, const uint32_t *share)
+{
+    const uint32_t count = run->model->context->ranks->transport.count;
+    tas_status status = TAS_OK;
+    bool fits = true;
+    for (uint32_t r = 0; r < count && !status && fits; r++) {
+        const uint64_t room = r ? replies[r].room : ranks_room(run);
+        uint64_t even, own;
+        status = ranked_host_bytes(run->model->device, run->model->network, &run->options, NULL, count, (int)r, &even);
+        if (!status)
+            status =
+                ranked_host_bytes(run->model->device, run->model->network, &run->options, share, count, (int)r, &own);
+        fits = !status && (own <= even || own - even <= room);
+    }
+    return fits;
 }
 
 /* All ranks time a step again, at the same time. The shortest one of each counts. */
@@ -400,6 +427,7 @@ static tas_status find_share(tas_run *run, ranks_reply *replies, uint32_t *share
     tas_status status = TAS_OK;
     for (int k = 0; choose_share(ranks, run->options.shards, replies, share) && k < AGAIN && !status; k++)
         status = time_again(run, replies);
+    if (!status && !has_room(run, replies, share)) ranks_even_share(ranks, run->options.shards, share);
     return status;
 }
 

@@ -39,6 +39,7 @@ typedef struct ranks_header {
 typedef struct ranks_reply {
     tas_status status;
     double seconds;  /* for its part of a batch */
+    uint64_t room;   /* bytes of host memory that its budget has left */
     char layout[65]; /* slices_describe_layout() */
     char name[TRANSPORT_NAME], error[TRANSPORT_WHY];
 } ranks_reply;
@@ -133,6 +134,9 @@ tas_status ranks_begin_run(tas_run *run);
 /* On rank 0, when a run is open there, its kernels are built and a step was timed: opens it on the others, with the
  * shares of all. */
 tas_status ranks_open_run(tas_run *run);
+
+/* Bytes of host memory that the budget of a run on this rank has left. */
+uint64_t ranks_room(const tas_run *run);
 
 /* Commands for a run that is open; on rank 0. */
 tas_status ranks_order(tas_run *run, uint64_t epoch);

@@ -96,7 +96,10 @@ static tas_status open_run(tas_ranks *ranks, const char *message)
 static tas_status reply(tas_ranks *ranks, tas_status status, double seconds)
 {
     ranks_reply own = {.status = status, .seconds = seconds};
-    if (!status && ranks->run) slices_describe_layout(ranks->run->model, own.layout);
+    if (!status && ranks->run) {
+        slices_describe_layout(ranks->run->model, own.layout);
+        own.room = ranks_room(ranks->run);
+    }
     if (status) snprintf(own.error, sizeof own.error, "%.*s", TRANSPORT_WHY - 1, ranks->context->error);
     ranks->transport.kind->describe(ranks->transport.self, own.name);
     return exchange_blocks(&ranks->all, &own, sizeof own, NULL);

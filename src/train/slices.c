@@ -139,7 +139,7 @@ static void find_pieces(slices *s, slice_piece *list)
         }
 }
 
-tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
+tas_status slices_list(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
                        bool as_devices)
 {
     *s = (slices){.model = model, .options = options, .exchange = e, .as_devices = as_devices};
@@ -150,10 +150,20 @@ tas_status slices_open(slices *s, const tas_model *model, const tas_train_option
     find_pieces(s, NULL);
     s->piece = calloc((size_t)s->pieces + 1, sizeof *s->piece);
     if (s->piece) find_pieces(s, s->piece);
-    bool done = s->piece != NULL;
-    for (int k = 0; k < optimizers_row(options->optimizer)->slots && done; k++)
-        done = (s->slot[k] = calloc((size_t)s->own + 1, sizeof *s->slot[k])) != NULL;
-    return done ? TAS_OK : fail(e->context, TAS_NO_MEMORY, "no memory for the state of the optimizer");
+    return s->piece ? TAS_OK : fail(e->context, TAS_NO_MEMORY, "no memory for a list of slices");
+}
+
+tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
+                       bool as_devices)
+{
+    tas_status status = slices_list(s, model, options, e, as_devices);
+    const uint64_t bytes = (s->own ? s->own : 1) * sizeof(float);
+    for (int k = 0; k < optimizers_row(options->optimizer)->slots && !status; k++) {
+        status = device_alloc_host(model->device, bytes, &s->slot_memory[k]);
+        s->slot[k] = (float *)(void *)s->slot_memory[k].bytes;
+        if (!status) memset(s->slot[k], 0, (size_t)bytes);
+    }
+    return status;
 }
 
 void slices_close(slices *s)
@@ -164,7 +174,7 @@ void slices_close(slices *s)
     free(s->bucket);
     free(s->cut);
     free(s->piece);
-    for (int k = 0; k < OPTIMIZER_SLOTS; k++) free(s->slot[k]);
+    for (int k = 0; k < OPTIMIZER_SLOTS && s->model; k++) device_release_host(s->model->device, &s->slot_memory[k]);
     *s = (slices){0};
 }
 

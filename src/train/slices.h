@@ -44,13 +44,16 @@ typedef struct slices {
     slice_piece *piece;
     int pieces;
     uint64_t own; /* elements in them */
-    float *slot[OPTIMIZER_SLOTS];
+    host_mem slot_memory[OPTIMIZER_SLOTS];
+    float *slot[OPTIMIZER_SLOTS]; /* in it */
 } slices;
 
 /* A digest of the layout of the parameters on the model's device, to compare devices with. */
 void slices_describe_layout(const tas_model *model, char hex[65]);
 
-/* as_devices: the devices of all ranks use the layout of this model's. */
+/* as_devices: the devices of all ranks use the layout of this model's. slices_list() leaves out the slots' memory. */
+tas_status slices_list(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
+                       bool as_devices);
 tas_status slices_open(slices *s, const tas_model *model, const tas_train_options *options, exchange *e,
                        bool as_devices);
 void slices_close(slices *s);

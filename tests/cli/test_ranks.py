@@ -151,10 +151,13 @@ def _(t):
     env = below(t)
     settings = words(t, "--batch", "25", "--epochs", "6", "--device", "reference,pocl")
     alone = t.run(*settings[:-1], "reference")
-    nth = int(0.4 * count_reads(t, env, settings))  # uneven shares have up to twice as many as even ones
-    rule = f"call=clEnqueueReadBuffer;nth={nth};times=0;pause=600000"
-    found = t.run(*settings, env={**env, "TASSELLO_FAULT": rule}, timeout=120)
-    expect(found.digest() == alone.digest(), "another digest", found)
+    reads = count_reads(t, env, settings)
+    for part in (0.4, 0.2, 0.1):  # other shares have other kernels, whose first use is tested, and fewer reads
+        rule = f"call=clEnqueueReadBuffer;nth={int(part * reads)};times=0;pause=600000"
+        found = t.run(*settings, env={**env, "TASSELLO_FAULT": rule}, timeout=120)
+        expect(found.digest() == alone.digest(), "another digest", found)
+        if "hangs" in found.err:
+            break
     found.says("device 2 of 2, pocl: hangs", "the run goes on without it")
 
 

@@ -106,9 +106,9 @@ static tas_status find_memory(const forecast *f, tas_scale *out)
         return fail(f->network->context, TAS_NO_MEMORY, "no memory for the schedule of %u ranks", options->ranks);
     const int slots = optimizers_row(options->optimizer)->slots;
     out->state_bytes = (uint64_t)((double)slots * (double)vector * e.slice);
-    out->host_bytes = out->state_bytes + ((uint64_t)e.nodes + 1) * vector + 2 * e.message_bytes +
-                      f->volume.row_values * options->shards * sizeof(float);
-    return TAS_OK;
+    const tas_train_options train = {
+        .optimizer = options->optimizer, .clip = options->clip ? 1 : 0, .shards = options->shards};
+    return ranked_host_bytes(f->device, f->network, &train, NULL, options->ranks, -1, &out->host_bytes);
 }
 
 static tas_status run(forecast *f, tas_scale *out)
