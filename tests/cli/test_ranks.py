@@ -399,4 +399,5 @@ def _(t):
     t.train("--epochs", "1", status=None, env={"SLURM_STEP_NUM_TASKS": "2"}).says("expected srun --mpi=pmix or pmi2")
 
 
-main(sys.argv)
+if __name__ == "__main__":
+    sys.exit(main(__doc__))
