@@ -45,9 +45,9 @@ END_TEST
 /* CLBlast takes matrices as rows, and so does all else that reads or writes them: what is exact stays so. */
 START_TEST(other_operations_stay_exact)
 {
-    static const op_id ops[] = {OP_SQUARE_ROWS, OP_DENSE_BACKWARD_BIAS, OP_SGD, OP_ADAM};
+    static const op_id ops[] = {OP_SQUARE_ROWS, OP_DENSE_BACKWARD_BIAS, OP_SGD, OP_ADAM, OP_DENSE_CHECK, OP_DENSE_SGD};
     ck_assert_uint_eq(device_weight_panel(device, 33, 784), 1);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         case_results results;
         char text[CASES_TEXT];
         ck_assert_msg(!cases_verify(device, ops[i], 1, EDGE_CASES, 20, NULL, &results), "%s", tas_error(context));

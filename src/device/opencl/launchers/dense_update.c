@@ -9,26 +9,32 @@
 
 enum { INPUTS = 64 }; /* of a work-item of a processor */
 
-/* On processors kernels are built for 1, 4 and 8 examples. */
+static uint32_t panel_of(tas_device *device, const op_args *a)
+{
+    return device_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+}
+
+/* On processors kernels are built for 1, 4 and 8 examples; weights in the canonical layout, which CLBlast takes, are
+ * updated as on GPUs. */
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
 {
     const opencl_device *cl = device->cl;
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const uint32_t panel = panel_of(device, a);
     const int examples = a->n == 1 ? 1 : a->n <= 4 ? 4 : FUSED_EXAMPLES;
     char options[64];
-    if (cl->cpu)
+    if (panel > 1)
         snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D EXAMPLES=%d", opencl_vector_width(device), panel,
                  examples);
     else
         snprintf(options, sizeof options, "-D GROUP=%u", cl->group);
-    return program_get_kernel(device, cl->cpu ? "dense_update" : "dense_update_gpu", name, options, out);
+    return program_get_kernel(device, panel > 1 ? "dense_update" : "dense_update_gpu", name, options, out);
 }
 
 static launch_range weights_range(tas_device *device, const op_args *a)
 {
     const opencl_device *cl = device->cl;
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
-    if (cl->cpu)
+    const uint32_t panel = panel_of(device, a);
+    if (panel > 1)
         return launch_single(block_count(a->size[DENSE_INPUTS], INPUTS), block_count(a->size[DENSE_OUTPUTS], panel), 1);
     launch_range range = launch_line(cl->group, a->size[DENSE_INPUTS]);
     range.global[1] = a->size[DENSE_OUTPUTS];
