@@ -14,7 +14,7 @@
  * A work-item computes a block of rows (dimension 0), a line of positions (1) and a panel (2). Consecutive work-items
  * share the line's values, which stay in the caches meanwhile.
  *
- * Options: VEC    4, 8 or 16 floats: the device's native vector
+ * Options: VEC    4, 8 or 16 floats: the device's native vector, or half of it
  *          PANEL  1, VEC or 2 VEC
  *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with PANEL 1 in
  *                 whole VECs

@@ -1,8 +1,8 @@
 /* Packing for convolutions on processors, before their products (conv.cl, conv_weights.cl), and the gradient of their
  * bias. Values of a tile are stored in panels of PANEL examples, x[N / PANEL][elements][PANEL].
  *
- * Options: VEC    4, 8 or 16 floats: the device's native vector
- *          PANEL  1, VEC or 2 VEC
+ * Options: VEC    4, 8 or 16 floats: the device's native vector, or half of it
+ *          PANEL  1, VEC / 2, VEC or 2 VEC; conv_backward_bias does not take VEC / 2
  */
 // lint: -D VEC=16 -D PANEL=32
 // lint: -D VEC=4 -D PANEL=1
@@ -165,7 +165,7 @@ KERNEL conv_pack_outputs(const __global float *restrict dy, __global float *rest
 // sum(output, lane) += dy(position, lane) over all positions, in order.
 INLINE void add_positions(float sum[OUTPUTS][PANEL], const __global float *dy, uint P, const size_t at[OUTPUTS])
 {
-#if PANEL > 1
+#if PANEL >= VEC
     vec c[OUTPUTS][PANEL / VEC];
     UNROLL for (int o = 0; o < OUTPUTS; o++) {
         UNROLL for (int v = 0; v < PANEL / VEC; v++)

@@ -12,7 +12,7 @@
  * same outputs. It processes the positions in strips: dy of a strip stays in a near cache while every block adds its
  * products.
  *
- * Options: VEC     4, 8 or 16 floats: the device's native vector
+ * Options: VEC     4, 8 or 16 floats: the device's native vector, or half of it
  *          ROWS, COLS  such that ROWS COLS sums, COLS vectors of x and one of dy fit in the registers
  *          SPREAD  see above
  */

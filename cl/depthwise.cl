@@ -11,8 +11,8 @@
  *
  * A work-item computes a few lines of a plane, or a few planes: dimension 0 counts planes, 1 runs of lines, 2 panels.
  *
- * Options: VEC    4, 8 or 16 floats: the device's native vector
- *          PANEL  1, VEC or 2 VEC
+ * Options: VEC    4, 8 or 16 floats: the device's native vector, or half of it
+ *          PANEL  1, VEC or 2 VEC; depthwise_pack takes VEC / 2, too
  *          COLS   even, such that COLS PANEL / VEC sums, a weight and a value fit in the registers
  */
 // lint: -D VEC=16 -D PANEL=16 -D COLS=8
@@ -29,7 +29,7 @@
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
         uint DX, uint G
 
-#if PANEL > 1
+#if PANEL > VEC
 #define VECS (PANEL / VEC)
 #else
 #define VECS 1

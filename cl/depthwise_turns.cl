@@ -9,7 +9,7 @@
  * x has a border of zeros, so that all taps are inside. A product with them leaves a sum as it is, except for the sign
  * of 0, which does not reach the result, and if dy is not finite: then each tap is checked.
  *
- * Options: VEC          4, 8 or 16 floats: the device's native vector
+ * Options: VEC          4, 8 or 16 floats: the device's native vector, or half of it
  *          SPLIT        the examples of a granule, at most VEC: a power of two from 2 on
  *          LINES, COLS  taps of a block, such that LINES COLS sums and two more vectors fit in the registers
  */

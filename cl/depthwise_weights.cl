@@ -8,7 +8,7 @@
  *
  * A work-item computes a block of LINES x COLS taps, in as many independent chains, of one output or vector of outputs.
  *
- * Options: VEC     4, 8 or 16 floats: the device's native vector
+ * Options: VEC     4, 8 or 16 floats: the device's native vector, or half of it
  *          LINES, COLS  such that LINES COLS sums and two more vectors fit in the registers
  *          SPREAD  see above
  */

@@ -20,14 +20,22 @@ static void add_geometry(launch_args *args, const op_args *a)
     for (int i = 0; i <= WINDOW_GROUPS; i++) launch_add(args, A_U32(a->size[i]));
 }
 
-/* A vector of 16 floats fills a cache line. Narrower ones are used in pairs, which compute more products per load,
- * except if one is enough, or if a pair would leave an eighth of all lanes empty that one does not. */
+/* A vector of 16 floats fills a cache line; half of one holds up to 8 examples. Narrower ones are used in pairs, which
+ * compute more products per load, except if one is enough, or if a pair would leave an eighth of all lanes empty that
+ * one does not. */
 uint32_t conv_batch_panel(const tas_device *device, uint32_t tile)
 {
     const uint32_t vec = opencl_vector_width(device);
     const uint64_t one = block_count(tile, vec) * (uint64_t)vec, two = block_count(tile, 2 * vec) * 2 * (uint64_t)vec;
     if (tile == 1) return 1;
+    if (vec == 16 && tile <= vec / 2) return vec / 2;
     return vec == 16 || tile <= vec || (two - one) * 8 > two ? vec : 2 * vec;
+}
+
+uint32_t conv_vector_width(const tas_device *device, const op_args *a)
+{
+    const uint32_t vec = opencl_vector_width(device), panel = op_panel_width(a);
+    return panel > 1 && panel < vec ? panel : vec;
 }
 
 /* The block size in the list that leaves the fewest sums empty; `more` is the cost of a block besides its rows. */
@@ -53,7 +61,7 @@ enum { FORMS = sizeof forms / sizeof *forms };
 /* Sums, one value per vector and one more fit the registers. */
 static bool form_fits(const tas_device *device, const op_args *a, const form *f)
 {
-    const uint32_t vectors = op_panel_width(a) / opencl_vector_width(device);
+    const uint32_t vectors = op_panel_width(a) / conv_vector_width(device, a);
     if (depthwise_fits(a) || (op_panel_width(a) == 1) != (f->size[VECTORS] > 0)) return false;
     return f->size[VECTORS] || (f->size[ROWS] + 1) * vectors + 1 <= opencl_vector_registers(device);
 }
@@ -113,10 +121,10 @@ static uint64_t packed_scratch(tas_device *device, const op_args *a)
     return most * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
 }
 
-static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
+static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, uint32_t vec, cl_kernel *out)
 {
     char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u", opencl_vector_width(device), op_panel_width(a));
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u", vec, op_panel_width(a));
     return program_get_kernel(device, "conv_pack", name, options, out);
 }
 
@@ -124,10 +132,10 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const char *n
  * is a kernel to build; with vectors of 16 floats, none was measured. */
 static tas_status get_product(tas_device *device, const op_args *a, const char *name, uint32_t rows, cl_kernel *out)
 {
-    const uint32_t vec = opencl_vector_width(device), panel = op_panel_width(a), kw = a->size[WINDOW_KW];
+    const uint32_t vec = conv_vector_width(device, a), panel = op_panel_width(a), kw = a->size[WINDOW_KW];
     char options[64];
     snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u -D TAPS=%u", vec, panel, rows,
-             vec < 16 && panel > 1 && (kw == 3 || kw == 5) ? kw : 0);
+             opencl_vector_width(device) < 16 && panel > 1 && (kw == 3 || kw == 5) ? kw : 0);
     return program_get_kernel(device, "conv", name, options, out);
 }
 
@@ -135,7 +143,7 @@ static tas_status pack_weights(tas_device *device, const op_args *a, const packi
 {
     const uint32_t taps = taps_of(a), run = 1 + (uint32_t)device_limit(device, 1024, 1) / (taps * p->block);
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "conv_pack_weights", &kernel);
+    tas_status status = get_kernel(device, a, "conv_pack_weights", opencl_vector_width(device), &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(w), A_MEM(scratch), A_U32(p->block), A_U32(p->rows), A_U32(p->depth),
                                   A_U32(taps), A_U32(p->row_step), A_U32(p->depth_step), A_U32(run));
@@ -194,7 +202,7 @@ enum {
 };
 
 typedef struct weights_way {
-    uint32_t vec, granule;
+    uint32_t vec, lanes, granule;     /* lanes: of granules side by side */
     uint32_t cols, rows, spread_rows; /* blocks of sums: with granules in the lanes, and with outputs there */
     uint32_t vectors;                 /* of the outputs of a group */
     uint64_t x, dy, spread_dy;        /* elements per example */
@@ -243,6 +251,7 @@ static int usual_blocks(const tas_device *device, const op_args *a, uint32_t vec
 static weights_way way_of(const tas_device *device, const op_args *a)
 {
     weights_way w = {.vec = opencl_vector_width(device), .granule = a->size[WINDOW_GRANULE]};
+    w.lanes = w.granule == 1 ? conv_vector_width(device, a) : w.vec; /* in place, or packed */
     w.vectors = (uint32_t)block_count(outputs_of(a), w.vec);
     const form *f = forms_choose(device, a, usual_blocks(device, a, w.vectors));
     w.cols = f->size[COLS];
@@ -268,12 +277,12 @@ static uint64_t packed_most(const tas_device *device)
 
 /* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
 static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
-static uint64_t pass_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
+static uint64_t pass_bytes(const weights_way *w) { return w->lanes * w->granule * (w->x + w->dy) * sizeof(float); }
 
 /* If whole passes of granules run abreast, the runs that are left for lanes of outputs are shorter than a pass. */
 static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
-    const uint64_t pass = (uint64_t)w->vec * w->granule;
+    const uint64_t pass = (uint64_t)w->lanes * w->granule;
     return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w),
                    packed_most(device));
 }
@@ -286,7 +295,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
     const uint64_t passes =
-        at_most(device, block_count(whole, w.vec), pass_bytes(&w), packed_most(device)) * pass_bytes(&w);
+        at_most(device, block_count(whole, w.lanes), pass_bytes(&w), packed_most(device)) * pass_bytes(&w);
     return spread > passes ? spread : passes;
 }
 
@@ -325,7 +334,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
                               const mem *m)
 {
     /* dy of a strip fits the level 2 cache, which loads whole lines, or level 1 if a vector is only half a line */
-    const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
+    const uint32_t vec = r->spread ? w->vec : w->lanes, bytes = (r->pitch > vec ? 16 : 96) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
     const size_t row_blocks = a->size[WINDOW_GROUPS] * block_count(r->spread ? w->vectors : outputs_of(a), rows);
     const size_t all =
@@ -335,7 +344,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)block_count(ow, block_count(ow, near));
     char options[80];
     cl_kernel kernel;
-    snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", w->vec, rows, w->cols, r->spread);
+    snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", vec, rows, w->cols, r->spread);
     tas_status status = program_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
     launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at));
@@ -354,12 +363,12 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
                                 const mem *to, uint32_t at, uint64_t elements, uint32_t r, uint32_t count)
 {
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "conv_pack_granules", &kernel);
+    tas_status status = get_kernel(device, a, "conv_pack_granules", w->lanes, &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(from), A_MEM(to), A_U32(at), A_U32((uint32_t)elements), A_U32(r), A_U32(w->granule), A_U32(count));
     launch_range range = launch_line(1, block_count(elements, PACK_RUN));
-    range.global[1] = block_count(count, w->vec);
+    range.global[1] = block_count(count, w->lanes);
     range.local[1] = 1;
     return launch_kernel(device, kernel, range, &args);
 }
@@ -368,7 +377,7 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
 static tas_status run_in_place(tas_device *device, const op_args *a, const weights_way *w, uint32_t count, const mem *m)
 {
     const uint64_t bytes = w->vec == 16 ? UINT64_MAX : FAR_MOST;
-    const uint32_t most = w->vec * (uint32_t)at_most(device, block_count(count, w->vec), pass_bytes(w), bytes);
+    const uint32_t most = w->lanes * (uint32_t)at_most(device, block_count(count, w->lanes), pass_bytes(w), bytes);
     tas_status status = TAS_OK;
     for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
         end = count - begin < most ? count : begin + most;
@@ -383,16 +392,16 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
                               const mem *m, const mem *scratch)
 {
     const uint32_t number = (a->first + r) / w->granule;
-    const uint64_t passes = at_most(device, block_count(count, w->vec), pass_bytes(w), packed_most(device));
-    const uint32_t most = w->vec * (uint32_t)passes;
+    const uint64_t passes = at_most(device, block_count(count, w->lanes), pass_bytes(w), packed_most(device));
+    const uint32_t most = w->lanes * (uint32_t)passes;
     tas_status status = TAS_OK;
     if (w->granule == 1) return run_in_place(device, a, w, count, m);
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
-        const uint32_t dy_at = (uint32_t)(block_count(some, w->vec) * w->vec * w->granule * w->x);
+        const uint32_t dy_at = (uint32_t)(block_count(some, w->lanes) * w->lanes * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
-        const weights_run run = {false, scratch, scratch, dy_at, 0, some, number + done, w->vec};
+        const weights_run run = {false, scratch, scratch, dy_at, 0, some, number + done, w->lanes};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -404,8 +413,8 @@ static tas_status pack_spread(tas_device *device, const op_args *a, const weight
 {
     const uint32_t lanes = op_panel_width(a), panels = (r + count - 1) / lanes - r / lanes + 1;
     cl_kernel rows, outputs;
-    tas_status status = get_kernel(device, a, "conv_pack_rows", &rows);
-    if (!status) status = get_kernel(device, a, "conv_pack_outputs", &outputs);
+    tas_status status = get_kernel(device, a, "conv_pack_rows", w->vec, &rows);
+    if (!status) status = get_kernel(device, a, "conv_pack_outputs", w->vec, &outputs);
     if (status) return status;
     const launch_args row_args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
     const launch_args output_args = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(dy_at), A_U32(a->size[WINDOW_O]),
@@ -457,7 +466,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 {
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, "conv_backward_bias", &kernel);
+    tas_status status = get_kernel(device, a, "conv_backward_bias", conv_vector_width(device, a), &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[WINDOW_O]), A_U32(positions_of(a)),

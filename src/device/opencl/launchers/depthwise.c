@@ -1,6 +1,7 @@
 /* Launches of depthwise convolutions on processors: cl/depthwise.cl, depthwise_weights.cl, depthwise_turns.cl. Those
  * for GPUs are in depthwise_gpu.c. */
 #include "device/opencl/launchers/depthwise.h"
+#include "device/opencl/launchers/launchers.h"
 
 enum {
     PACK_RUN = 64,         /* as in the kernel */
@@ -19,15 +20,14 @@ static void add_geometry(launch_args *args, const op_args *a)
 /* Positions of a block: all sums, a weight and a value fit the registers, 32 if vectors have 16 floats. */
 static uint32_t cols_of(const tas_device *device, const op_args *a)
 {
-    const uint32_t vec = opencl_vector_width(device), panel = op_panel_width(a);
-    return panel == 1 ? 2 : panel == vec ? 8 : 6;
+    const uint32_t panel = op_panel_width(a);
+    return panel == 1 ? 2 : panel == conv_vector_width(device, a) ? 8 : 6;
 }
 
-static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
+static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, uint32_t vec, cl_kernel *out)
 {
     char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D COLS=%u", opencl_vector_width(device),
-             op_panel_width(a), cols_of(device, a));
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D COLS=%u", vec, op_panel_width(a), cols_of(device, a));
     return program_get_kernel(device, "depthwise", name, options, out);
 }
 
@@ -58,7 +58,7 @@ tas_status depthwise_forward(tas_device *device, const op_args *a, const mem *m,
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, "depthwise_forward", &kernel);
+    tas_status status = get_kernel(device, a, "depthwise_forward", conv_vector_width(device, a), &kernel);
     if (status) return status;
     add_geometry(&args, a);
     launch_add(&args, A_U32(biased));
@@ -71,7 +71,7 @@ tas_status depthwise_backward_input(tas_device *device, const op_args *a, const 
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m));
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, "depthwise_backward_input", &kernel);
+    tas_status status = get_kernel(device, a, "depthwise_backward_input", conv_vector_width(device, a), &kernel);
     if (status) return status;
     add_geometry(&args, a);
     launch_add(&args, A_U32(a->masked));
@@ -83,9 +83,10 @@ tas_status depthwise_backward_input(tas_device *device, const op_args *a, const 
 /* Granules of one example have a lane each. Otherwise the lanes are outputs, and x and dy are packed for it. */
 typedef struct weights_way {
     bool spread;
-    uint32_t vec, lines, cols; /* of a block of sums */
-    uint32_t vectors;          /* of outputs */
-    uint64_t x, dy;            /* packed floats per example */
+    uint32_t vec, lanes;  /* of outputs, and of examples */
+    uint32_t lines, cols; /* of a block of sums */
+    uint32_t vectors;     /* of outputs */
+    uint64_t x, dy;       /* packed floats per example */
 } weights_way;
 
 /* The edge in the list that leaves the fewest of `size` sums empty; the longest of those. */
@@ -100,7 +101,7 @@ static uint32_t best_edge(const uint32_t *list, int length, uint32_t size)
 /* Few sizes, since each is a kernel to build; at most 10 sums, which is enough to keep a processor busy. */
 static weights_way way_of(const tas_device *device, const op_args *a)
 {
-    weights_way w = {.vec = opencl_vector_width(device)};
+    weights_way w = {.vec = opencl_vector_width(device), .lanes = conv_vector_width(device, a)};
     static const uint32_t cols[] = {5, 3}, lines[] = {2, 3};
     w.spread = a->size[WINDOW_GRANULE] != 1 || op_panel_width(a) == 1;
     w.cols = best_edge(cols, 2, a->size[WINDOW_KW]);
@@ -130,8 +131,8 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
 {
     char options[80];
     cl_kernel kernel;
-    snprintf(options, sizeof options, "-D VEC=%u -D LINES=%u -D COLS=%u -D SPREAD=%d", w->vec, w->lines, w->cols,
-             w->spread);
+    snprintf(options, sizeof options, "-D VEC=%u -D LINES=%u -D COLS=%u -D SPREAD=%d", w->spread ? w->vec : w->lanes,
+             w->lines, w->cols, w->spread);
     tas_status status = program_get_kernel(device, "depthwise_weights", "depthwise_backward_weights", options, &kernel);
     if (status) return status;
     launch_args args = ARGS(A_MEM(x), A_MEM(dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(dy_at));
@@ -152,7 +153,7 @@ static tas_status pack(tas_device *device, const op_args *a, const weights_way *
 {
     const uint32_t lanes = op_panel_width(a);
     cl_kernel kernel;
-    tas_status status = get_kernel(device, a, "depthwise_pack", &kernel);
+    tas_status status = get_kernel(device, a, "depthwise_pack", w->vec, &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(from), A_MEM(to), A_U32(at), A_U32(a->size[WINDOW_O]), A_U32(copies),
                                   A_U32(elements), A_U32(r), A_U32(count));
@@ -177,10 +178,11 @@ static uint32_t turns_local(const tas_device *device, const op_args *a, uint32_t
 
 static tas_status run_turns(tas_device *device, const op_args *a, const weights_way *w, uint32_t local, const mem *m)
 {
-    const uint32_t granule = a->size[WINDOW_GRANULE], split = granule < w->vec ? granule : w->vec;
+    const uint32_t granule = a->size[WINDOW_GRANULE], split = granule < w->lanes ? granule : w->lanes;
     char options[80];
     cl_kernel kernel;
-    snprintf(options, sizeof options, "-D VEC=%u -D SPLIT=%u -D LINES=%u -D COLS=%u", w->vec, split, w->lines, w->cols);
+    snprintf(options, sizeof options, "-D VEC=%u -D SPLIT=%u -D LINES=%u -D COLS=%u", w->lanes, split, w->lines,
+             w->cols);
     tas_status status = program_get_kernel(device, "depthwise_turns", "depthwise_weights_turns", options, &kernel);
     if (status) return status;
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_LOCAL(local));
@@ -195,7 +197,7 @@ tas_status depthwise_backward_weights(tas_device *device, const op_args *a, cons
     const weights_way w = way_of(device, a);
     const uint32_t *s = a->size;
     if (!w.spread) return run_weights(device, a, &w, &m[0], &m[1], 0, 0, a->n, m);
-    const uint32_t local = s[WINDOW_GRANULE] ? turns_local(device, a, w.vec) : 0;
+    const uint32_t local = s[WINDOW_GRANULE] ? turns_local(device, a, w.lanes) : 0;
     if (local) return run_turns(device, a, &w, local, m);
     const uint32_t most = packed_most(device, a, &w);
     tas_status status = TAS_OK;

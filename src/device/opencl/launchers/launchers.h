@@ -38,6 +38,8 @@ extern const launcher weigh_launchers[];
 /* Layouts that the launchers for processors expect: see tas_device. */
 uint32_t dense_weight_panel(const tas_device *device, uint32_t rows, uint32_t cols);
 uint32_t conv_batch_panel(const tas_device *device, uint32_t tile);
+/* Of vectors over the examples of a call's panels: the device's, or a panel if that is less. */
+uint32_t conv_vector_width(const tas_device *device, const op_args *a);
 
 /* Count the blocks of sums that a GPU may run, and the forms of the kernels for processors, as variants. */
 void dense_gpu_install_blocks(tas_device *device);
