@@ -201,6 +201,7 @@ static layer *relu_before(const tas_network *network, const layer *self)
     return before->kind == &layer_relu && before->readers == 1 ? before : NULL;
 }
 
+/* Comes after the gradients of the parameters: x is then not needed any more, and dx may lie where it was. */
 void build_backward_input(tas_network *network, const layer *self, op_call call)
 {
     layer *relu = relu_before(network, self);

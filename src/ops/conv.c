@@ -289,6 +289,13 @@ static uint64_t backward_parameters_moves(const op_args *a, int operand)
     return operand < 4 ? backward_weights_moves(a, operand) : backward_bias_moves(a, operand - 3);
 }
 
+/* An element of x masks the same one of dx. Kernels of depthwise convolutions apply masks to whole lines at the end. */
+static bool backward_input_may_replace(const op_args *a, int operand)
+{
+    const bool depthwise = a->size[WINDOW_GROUPS] > 1 && a->size[WINDOW_GROUPS] == a->size[WINDOW_C];
+    return a->masked && operand == 3 && !depthwise;
+}
+
 static uint64_t conv_flops(const op_args *a) { return 2 * window_out_elements(a) * window_chain(a); }
 
 /* A list of taps, the weights or their sums transposed, and one place's sums; then the outputs of one example. */
@@ -506,6 +513,7 @@ const op_row row_conv_backward_input = {
                 {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
                 {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
     .mask = 4,
+    .may_replace = backward_input_may_replace,
     .elements = backward_input_elements,
     .scratch = conv_scratch,
     .flops = conv_flops,

@@ -109,21 +109,27 @@ static uint64_t forward_scratch(const op_args *a)
 CLONES static void backward_input(const op_args *a, void *const *operand, void *scratch)
 {
     const float *restrict dy = operand[0], *restrict w = operand[1];
-    const float *restrict x = a->masked ? operand[3] : NULL;
-    float *restrict dx = operand[2];
+    const float *x = a->masked ? operand[3] : NULL;
+    float *dx = operand[2], *restrict row = scratch;
     const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
-    (void)scratch;
 
     for (uint32_t n = 0; n < a->n; n++) {
-        float *restrict row = dx + (uint64_t)n * inputs;
         for (uint32_t i = 0; i < inputs; i++) row[i] = 0;
         for (uint32_t o = 0; o < outputs; o++) {
             const float d = dy[(uint64_t)n * outputs + o];
             for (uint32_t i = 0; i < inputs; i++) row[i] = __builtin_fmaf(d, w[(uint64_t)o * inputs + i], row[i]);
         }
-        for (uint32_t i = 0; i < inputs; i++) row[i] = mask_value(a, x, (uint64_t)n * inputs + i, arith_flush(row[i]));
+        for (uint32_t i = 0; i < inputs; i++) {
+            const uint64_t at = (uint64_t)n * inputs + i;
+            dx[at] = mask_value(a, x, at, arith_flush(row[i]));
+        }
     }
 }
+
+static uint64_t backward_input_scratch(const op_args *a) { return a->size[DENSE_INPUTS] * sizeof(float); }
+
+/* An element of x masks the same one of dx. */
+static bool backward_input_may_replace(const op_args *a, int operand) { return a->masked && operand == 3; }
 
 static uint64_t no_bias_elements(const op_args *a, int operand)
 {
@@ -264,6 +270,8 @@ const op_row row_dense_backward_input = {
                 {"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .mask = 4,
     .elements = backward_input_elements,
+    .scratch = backward_input_scratch,
+    .may_replace = backward_input_may_replace,
     .flops = dense_flops,
     .reference = backward_input,
     .shape = dense_shape,

@@ -63,15 +63,14 @@ static void lower(tas_network *network, layer *self)
 
 static void lower_backward(tas_network *network, layer *self)
 {
-    if (self->needs_dx[0]) {
-        self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
-        build_backward_input(network, self,
-                             (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
-                                       .operand = {self->dy, self->weight, self->dx[0], self->dy}});
-    }
-    if (self->frozen) return;
-    build_backward_parameters(network, self,
-                              args_of(self, self->no_bias ? OP_CONV_BACKWARD_WEIGHTS : OP_CONV_BACKWARD_PARAMETERS));
+    if (!self->frozen)
+        build_backward_parameters(
+            network, self, args_of(self, self->no_bias ? OP_CONV_BACKWARD_WEIGHTS : OP_CONV_BACKWARD_PARAMETERS));
+    if (!self->needs_dx[0]) return;
+    self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
+    build_backward_input(network, self,
+                         (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
+                                   .operand = {self->dy, self->weight, self->dx[0], self->dy}});
 }
 
 static const line_argument arguments[] = {

@@ -41,19 +41,17 @@ static void lower_backward(tas_network *network, layer *self)
 {
     const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
     const uint32_t granule = network_granule((uint64_t)in * out, 1);
-    if (self->needs_dx[0]) {
-        self->dx[0] = build_value(network, self, false, in, ".dx");
-        build_backward_input(
-            network, self,
-            (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
-                      .operand = {self->dy, self->weight, self->dx[0], self->dy}});
-    }
-    if (self->frozen) return;
-    const op_args args = {
+    const op_args parameters = {
         .op = self->no_bias ? OP_DENSE_BACKWARD_WEIGHTS : OP_DENSE_BACKWARD_PARAMETERS,
         .size = {
             [DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule, [DENSE_NO_BIAS] = self->no_bias}};
-    build_backward_parameters(network, self, args);
+    if (!self->frozen) build_backward_parameters(network, self, parameters);
+    if (!self->needs_dx[0]) return;
+    self->dx[0] = build_value(network, self, false, in, ".dx");
+    build_backward_input(
+        network, self,
+        (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
+                  .operand = {self->dy, self->weight, self->dx[0], self->dy}});
 }
 
 static const line_argument arguments[] = {

@@ -109,8 +109,8 @@ static tas_status run_product(tas_device *device, clblast_product p, const mem *
                 "%s: %s: CLBlast status %d", device->info.id, call, (int)error);
 }
 
-/* Ends a result of so many elements with a kernel whose first arguments are given. */
-static tas_status end_with(tas_device *device, const char *name, uint64_t count, launch_args args)
+/* Runs a kernel over so many elements whose first arguments are given. */
+static tas_status run_rows(tas_device *device, const char *name, uint64_t count, launch_args args)
 {
     const opencl_device *cl = device->cl;
     cl_kernel kernel;
@@ -122,12 +122,7 @@ static tas_status end_with(tas_device *device, const char *name, uint64_t count,
 
 static tas_status end_with_relu(tas_device *device, const op_args *a, uint64_t count, const mem *y)
 {
-    return a->relu ? end_with(device, "relu_rows", count, ARGS(A_MEM(y))) : TAS_OK;
-}
-
-static tas_status end_with_mask(tas_device *device, const op_args *a, uint64_t count, const mem *x, const mem *dx)
-{
-    return a->masked ? end_with(device, "mask_rows", count, ARGS(A_MEM(x), A_MEM(dx))) : TAS_OK;
+    return a->relu ? run_rows(device, "relu_rows", count, ARGS(A_MEM(y))) : TAS_OK;
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -152,11 +147,23 @@ static tas_status forward_no_bias(tas_device *device, const op_args *a, const me
     return status ? status : end_with_relu(device, a, (uint64_t)p.m * p.n, &m[2]);
 }
 
+/* The place of x in scratch memory, in floats, behind what CLBlast wants, if the product replaces it. */
+static uint32_t kept_at(tas_device *device, clblast_product p)
+{
+    return (uint32_t)block_count(clblast_temporary_bytes(device, p), sizeof(float));
+}
+
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const clblast_product p = input_product(a);
-    const tas_status status = run_product(device, p, &m[0], &m[1], 0, &m[2], scratch);
-    return status ? status : end_with_mask(device, a, (uint64_t)p.m * p.n, &m[3], &m[2]);
+    const uint64_t count = (uint64_t)p.m * p.n;
+    const uint32_t at = a->replaces ? kept_at(device, p) : 0;
+    const mem *x = a->replaces ? scratch : &m[3];
+    tas_status status = TAS_OK;
+    if (a->replaces) status = run_rows(device, "keep_rows", count, ARGS(A_MEM(&m[3]), A_MEM(scratch), A_U32(at)));
+    if (!status) status = run_product(device, p, &m[0], &m[1], 0, &m[2], scratch);
+    if (!status && a->masked) status = run_rows(device, "mask_rows", count, ARGS(A_MEM(x), A_MEM(&m[2]), A_U32(at)));
+    return status;
 }
 
 /* Everything is added to the total; m[3], the partial sums, is not used. */
@@ -182,9 +189,11 @@ static uint64_t forward_scratch(tas_device *device, const op_args *a)
 {
     return clblast_temporary_bytes(device, forward_product(a));
 }
+/* Whether a masking x is replaced is not known yet. */
 static uint64_t input_scratch(tas_device *device, const op_args *a)
 {
-    return clblast_temporary_bytes(device, input_product(a));
+    const clblast_product p = input_product(a);
+    return (kept_at(device, p) + (a->masked ? (uint64_t)p.m * p.n : 0)) * sizeof(float);
 }
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
