@@ -18,8 +18,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void mask_rows(__glo
 }
 
 /* Keeps an x that the product is going to replace. */
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void keep_rows(__global const float *x, __global float *kept,
-                                                                           uint at, uint count)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void keep_rows(__global const float *x,
+                                                                           __global float *kept, uint at, uint count)
 {
     const uint i = get_global_id(0);
     if (i < count) kept[at + i] = x[i];

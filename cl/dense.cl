@@ -209,13 +209,14 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
     }
 }
 
-/* dW = dYt X over examples first .. first+N-1 of a batch. The sum is computed by granules (0: the whole batch is one).
+/* dW = dYt X over examples first .. first+N-1 of a batch, which x has from example `from` on. The sum is computed by
+ * granules (0: the whole batch is one).
  * A granule that the tile leaves unfinished is kept in `partial`, without arith_flush, like all partial sums. One
  * work-item per block: ceil(I / ROWS) * ceil(O / PANEL). */
 KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */,
                               const __global float *x /* (N, I) */, __global float *total /* panels */,
-                              __global float *partial /* panels, or unused if granule is 0 */, uint N, uint I, uint O,
-                              uint first, uint batch, uint granule)
+                              __global float *partial /* panels, or unused if granule is 0 */, uint from, uint N,
+                              uint I, uint O, uint first, uint batch, uint granule)
 {
     if (granule == 0) {
         granule = batch;
@@ -227,7 +228,7 @@ KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of
     dyp += panel * N;
     total += (panel * I + (ulong)i0 * PANEL);
     partial += (panel * I + (ulong)i0 * PANEL);
-    backward_weights_block(ROWS, dyp, x, total, partial, i0, N, I, first, batch, granule);
+    backward_weights_block(ROWS, dyp, x + (ulong)from * I, total, partial, i0, N, I, first, batch, granule);
 }
 
 /* The gradient of the bias, by the same rule. One work-item per PANEL outputs: ceil(O / PANEL). */
@@ -272,15 +273,15 @@ KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float
 // Rows of dY per work-item of dense_pack_columns.
 #define PACK_ROWS 32
 
-/* Panels of PANEL columns of dY, dyp[ceil(O / PANEL)][N][PANEL], 0 beyond O.
+/* Panels of PANEL columns of N rows of dY, from row `from` on, dyp[ceil(O / PANEL)][N][PANEL], 0 beyond O.
  * ceil(O / PANEL) * ceil(N / PACK_ROWS) work-items. */
-KERNEL dense_pack_columns(const __global float *dy /* (N, O) */, __global float *dyp, uint N, uint O)
+KERNEL dense_pack_columns(const __global float *dy /* (N, O) */, __global float *dyp, uint from, uint N, uint O)
 {
     uint panels = (O + PANEL - 1) / PANEL, id = get_global_id(0), group = id / panels;
     uint o0 = (id - group * panels) * PANEL, n0 = group * PACK_ROWS;
     dyp += (ulong)o0 * N;
     for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {
-        const __global float *row = dy + (ulong)n * O;
+        const __global float *row = dy + (ulong)(from + n) * O;
         if (o0 + PANEL <= O) {
             UNROLL for (int v = 0; v < VECS; v++)
                 store_vec(load_vec(v, row + o0), v, dyp + (ulong)n * PANEL);

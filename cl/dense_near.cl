@@ -175,8 +175,9 @@ INLINE void add_examples(const float *near, const __global float *dyp, uint coun
  */
 KERNEL dense_backward_weights_near(const __global float *dyp /* dense_pack_columns of dY */,
                                    const __global float *x /* (N, I) */, __global float *total /* panels */,
-                                   __global float *partial /* panels, or unused if granule is 0 */, uint N, uint I,
-                                   uint O, uint first, uint batch, uint granule, uint strip, uint group)
+                                   __global float *partial /* panels, or unused if granule is 0 */, uint from,
+                                   uint N, uint I, uint O, uint first, uint batch, uint granule, uint strip,
+                                   uint group)
 {
     const uint i0 = get_global_id(0) * WIDE, wide = min((uint)WIDE, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
@@ -185,7 +186,7 @@ KERNEL dense_backward_weights_near(const __global float *dyp /* dense_pack_colum
         granule = batch;
         partial = total;
     }
-    x += i0;
+    x += (ulong)from * I + i0;
     dyp += (ulong)p0 * PANEL * N;
     total += ((ulong)p0 * I + i0) * PANEL;
     partial += ((ulong)p0 * I + i0) * PANEL;

@@ -196,8 +196,9 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
  * other, with outputs in the lanes. Both add to the totals in the granules' order. */
 
 enum {
-    FAR_MOST = 4 << 20,  /* bytes of x and dy of a launch, or one example or pass; they are packed at once */
-    NEAR_MOST = 1 << 20, /* the same with narrow vectors, if they are packed: a near cache holds them */
+    PACKED_MOST =
+        1 << 20, /* bytes of x and dy that are packed at once, or one example or pass: a near cache holds them */
+    IN_PLACE_MOST = 4 << 20, /* of a launch that reads panels with narrow vectors */
     SMALL_STRIP = 5, /* outputs of a strip in verify's cases: of narrow planes a few lines, of wide ones part of one */
 };
 
@@ -270,11 +271,6 @@ static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes, uin
     return wanted < fit ? wanted : fit;
 }
 
-static uint64_t packed_most(const tas_device *device)
-{
-    return opencl_vector_width(device) == 16 ? FAR_MOST : NEAR_MOST;
-}
-
 /* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
 static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
 static uint64_t pass_bytes(const weights_way *w) { return w->lanes * w->granule * (w->x + w->dy) * sizeof(float); }
@@ -283,8 +279,7 @@ static uint64_t pass_bytes(const weights_way *w) { return w->lanes * w->granule 
 static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
     const uint64_t pass = (uint64_t)w->lanes * w->granule;
-    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w),
-                   packed_most(device));
+    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w), PACKED_MOST);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
@@ -294,8 +289,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
-    const uint64_t passes =
-        at_most(device, block_count(whole, w.lanes), pass_bytes(&w), packed_most(device)) * pass_bytes(&w);
+    const uint64_t passes = at_most(device, block_count(whole, w.lanes), pass_bytes(&w), PACKED_MOST) * pass_bytes(&w);
     return spread > passes ? spread : passes;
 }
 
@@ -376,7 +370,7 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
 /* Granules of one example each, which the panels already have in the lanes. */
 static tas_status run_in_place(tas_device *device, const op_args *a, const weights_way *w, uint32_t count, const mem *m)
 {
-    const uint64_t bytes = w->vec == 16 ? UINT64_MAX : FAR_MOST;
+    const uint64_t bytes = w->vec == 16 ? UINT64_MAX : IN_PLACE_MOST;
     const uint32_t most = w->lanes * (uint32_t)at_most(device, block_count(count, w->lanes), pass_bytes(w), bytes);
     tas_status status = TAS_OK;
     for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
@@ -392,7 +386,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
                               const mem *m, const mem *scratch)
 {
     const uint32_t number = (a->first + r) / w->granule;
-    const uint64_t passes = at_most(device, block_count(count, w->lanes), pass_bytes(w), packed_most(device));
+    const uint64_t passes = at_most(device, block_count(count, w->lanes), pass_bytes(w), PACKED_MOST);
     const uint32_t most = w->lanes * (uint32_t)passes;
     tas_status status = TAS_OK;
     if (w->granule == 1) return run_in_place(device, a, w, count, m);

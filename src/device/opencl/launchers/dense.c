@@ -7,12 +7,13 @@
 #include "ops/dense.h"
 
 enum {
-    PACK_ROWS = 32,      /* rows of dY that one work-item of dense_pack_columns packs */
-    FEW = 4,             /* examples at most for the kernels of dense_few.cl */
-    FEW_RUN = 64,        /* inputs of a work-item there */
-    NEAR_PANELS = 2,     /* at least for the kernels of dense_near.cl, so that copying costs little */
-    NEAR_EXAMPLES = 256, /* of a strip there */
-    FAR_EXAMPLES = 1024, /* from which on vectors of 16 floats gain by them, too: up to twice the rate */
+    PACK_ROWS = 32,        /* rows of dY that one work-item of dense_pack_columns packs */
+    PACKED_EXAMPLES = 512, /* rows of dY that are packed at once */
+    FEW = 4,               /* examples at most for the kernels of dense_few.cl */
+    FEW_RUN = 64,          /* inputs of a work-item there */
+    NEAR_PANELS = 2,       /* at least for the kernels of dense_near.cl, so that copying costs little */
+    NEAR_EXAMPLES = 256,   /* of a strip there */
+    FAR_EXAMPLES = 1024,   /* from which on vectors of 16 floats gain by them, too: up to twice the rate */
 };
 
 /* Two vectors; one of 16 floats if a layer has no more outputs than that. */
@@ -182,12 +183,20 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
                          &args);
 }
 
-/* dY in panels of outputs */
+/* The examples at most of which dY is packed at once, in panels of outputs: whole granules, so that none is left open
+ * between them. */
+static uint32_t packed_most(tas_device *device, const op_args *a)
+{
+    const uint32_t most = near_limit(device, PACKED_EXAMPLES, 3), granule = a->size[DENSE_GRANULE];
+    const uint32_t whole = granule ? (most < granule ? granule : most / granule * granule) : most;
+    return a->n < whole ? a->n : whole;
+}
+
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     if (a->n <= FEW && !forms_are_open(device)) return 0;
     const uint32_t panel = panel_of(device, a);
-    return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)a->n * sizeof(float);
+    return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)packed_most(device, a) * sizeof(float);
 }
 
 static tas_status backward_weights_few(tas_device *device, const op_args *a, const form *f, const mem *m)
@@ -205,28 +214,39 @@ static tas_status backward_weights_few(tas_device *device, const op_args *a, con
         &args);
 }
 
-static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+/* From `count` examples of the tile. */
+static tas_status backward_weights_from(tas_device *device, const op_args *a, const form *f, uint32_t from,
+                                        uint32_t count, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = panel_of(device, a);
-    const form *f = choose_form(device, a);
+    const uint32_t panel = panel_of(device, a), outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
     cl_kernel pack, kernel = NULL;
-    if (f->size[EXAMPLES]) return backward_weights_few(device, a, f, m);
     tas_status status = get_kernel(device, a, f, "dense_pack_columns", &pack);
     if (!status && !f->size[NEAR]) status = get_kernel(device, a, f, "dense_backward_weights", &kernel);
     if (status) return status;
-    const launch_args packing = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS]));
-    status = launch_kernel(device, pack,
-                           launch_line(1, block_count(a->size[DENSE_OUTPUTS], panel) * block_count(a->n, PACK_ROWS)),
+    const launch_args packing = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(from), A_U32(count), A_U32(outputs));
+    status = launch_kernel(device, pack, launch_line(1, block_count(outputs, panel) * block_count(count, PACK_ROWS)),
                            &packing);
     if (status) return status;
     launch_args args =
-        ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-             A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
+        ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(from), A_U32(count), A_U32(inputs),
+             A_U32(outputs), A_U32(a->first + from), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
     if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_weights_near", &args);
-    return launch_kernel(
-        device, kernel,
-        launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
-        &args);
+    return launch_kernel(device, kernel,
+                         launch_line(1, block_count(inputs, f->size[ROWS]) * block_count(outputs, panel)), &args);
+}
+
+static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const form *f = choose_form(device, a);
+    if (f->size[EXAMPLES]) return backward_weights_few(device, a, f, m);
+    const uint32_t most = packed_most(device, a), granule = a->size[DENSE_GRANULE] ? a->size[DENSE_GRANULE] : 1;
+    tas_status status = TAS_OK;
+    for (uint32_t from = 0, count; from < a->n && !status; from += count) {
+        count = a->n - from;
+        if (count > most) count = most - (a->first + from + most) % granule;
+        status = backward_weights_from(device, a, f, from, count, m, scratch);
+    }
+    return status;
 }
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
