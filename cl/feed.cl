@@ -1,4 +1,4 @@
-/* The feed: rows of a data set on the device, gathered into a tile, as in src/ops/feed.c.
+/* The feed: rows of a data set on the device, gathered into a tile with their labels, as in src/ops/feed.c.
  * E elements per example. Row r of the tile is row order[at + r] of the source, or row r if `direct` is 1.
  * Each work-item handles RUN neighbors of an example. Dimension 1 is r, or the panel of PANEL examples if x is stored
  * in panels. */
@@ -20,16 +20,27 @@ static uint row_of(__global const uint *order, uint at, uint direct, uint r)
 
 static float cast(float source, float scale, float shift) { return arith_flush(fma(source, scale, shift)); }
 
+// labels: those of the source; label: those of the tile; labelled: n, or 0 if there are none
+#define ROWS(type)                                                                                                     \
+    __global const type *restrict source, __global const uint *restrict order, __global const uint *restrict labels,   \
+        __global uint *restrict label, __global float *restrict x, uint elements, uint at, uint direct, uint n,        \
+        uint labelled
+
+// What a work-item gathers: elements `from` to `to` of the panel that begins with r, the first one its labels as well.
+#define PLACE                                                                                                          \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;            \
+    for (uint i = r; !from && i < min(r + PANEL, labelled); i++) label[i] = labels[row_of(order, at, direct, i)];
+
 #if PANEL == 1
 #define GATHER(type, read)                                                                                             \
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1);                    \
+    PLACE                                                                                                              \
     source += (size_t)row_of(order, at, direct, r) * elements;                                                         \
     x += (size_t)r * elements;                                                                                         \
     for (uint i = from; i < to; i++) x[i] = cast(read(source[i]), scale, shift);
 #else
 // x (panels, elements, PANEL); lanes past the tile's end hold 0.
 #define GATHER(type, read)                                                                                             \
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;            \
+    PLACE                                                                                                              \
     const __global type *row[PANEL];                                                                                   \
     for (uint lane = 0; lane < PANEL; lane++)                                                                          \
         row[lane] = source + (size_t)row_of(order, at, direct, min(r + lane, n - 1)) * elements;                       \
@@ -42,15 +53,10 @@ static float cast(float source, float scale, float shift) { return arith_flush(f
     }
 #endif
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-gather_bytes(__global const uchar *restrict source, __global const uint *restrict order, __global float *restrict x,
-             uint elements, uint at, uint direct, uint n, float scale, float shift){GATHER(uchar, (float))}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_bytes(ROWS(uchar), float scale,
+                                                                              float shift){GATHER(uchar, (float))}
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_floats(__global const float *restrict source,
-                                                                               __global const uint *restrict order,
-                                                                               __global float *restrict x,
-                                                                               uint elements, uint at, uint direct,
-                                                                               uint n, float scale, float shift)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_floats(ROWS(float), float scale, float shift)
 {
     GATHER(float, arith_flush)
 }
@@ -79,8 +85,13 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
     return a;
 }
 
+// scales (channels, 3): the factor of bytes, that of floats, and what is added
+#define IMAGES                                                                                                         \
+    __global const float *restrict scales, uint height, uint width, uint flip, uint shift, uint cutout, uint epoch,    \
+        uint seed_low, uint seed_high
+
 #define GATHER_IMAGE(type, read, factor)                                                                               \
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;            \
+    PLACE                                                                                                              \
     const uint plane = height * width;                                                                                 \
     const __global type *image[PANEL];                                                                                 \
     augmentation a[PANEL];                                                                                             \
@@ -108,29 +119,15 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
         }                                                                                                              \
     }
 
-// scales (channels, 3): the factor of bytes, that of floats, and what is added
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-gather_image_bytes(__global const uchar *restrict source, __global const uint *restrict order,
-                   __global const float *restrict scales, __global float *restrict x, uint elements, uint at,
-                   uint direct, uint n, uint height, uint width, uint flip, uint shift, uint cutout, uint epoch,
-                   uint seed_low, uint seed_high){GATHER_IMAGE(uchar, (float), 0)}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_bytes(ROWS(uchar), IMAGES){
+    GATHER_IMAGE(uchar, (float), 0)}
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_floats(
-    __global const float *restrict source, __global const uint *restrict order, __global const float *restrict scales,
-    __global float *restrict x, uint elements, uint at, uint direct, uint n, uint height, uint width, uint flip,
-    uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high){GATHER_IMAGE(float, arith_flush, 1)}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_floats(ROWS(float), IMAGES){
+    GATHER_IMAGE(float, arith_flush, 1)}
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_labels(__global const uint *restrict source,
-                                                                               __global const uint *restrict order,
-                                                                               __global uint *restrict label, uint n,
-                                                                               uint at, uint direct)
-{
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, n);
-    for (uint r = from; r < to; r++) label[r] = source[row_of(order, at, direct, r)];
-}
-
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-one_hot(__global const uint *restrict label, __global float *restrict target, uint count, uint classes, uint first)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void one_hot(__global const uint *restrict label,
+                                                                         __global float *restrict target, uint count,
+                                                                         uint classes, uint first)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     for (uint i = from; i < to; i++) target[i] = label[i / classes] == first + i % classes ? 1.0f : 0.0f;

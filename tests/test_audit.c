@@ -126,8 +126,8 @@ static const struct {
     int operand;
     uint32_t tiles; /* 0: it is one for the whole batch */
 } each[] = {
-    {OP_GATHER_FLOATS, 2, 1},
-    {OP_GATHER_LABELS, 2, 1},
+    {OP_GATHER_FLOATS, 3, 1},
+    {OP_GATHER_FLOATS, 4, 1},
     {OP_DENSE_FORWARD, 3, 1},
     {OP_DROPOUT_BACKWARD, 2, 1},
     {OP_DROPOUT_FORWARD, 2, 1},

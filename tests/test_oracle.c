@@ -14,27 +14,33 @@
 
 /* The feed --------------------------------------------------------------------------------------------------------- */
 
+static void check_labels(const test_case *c)
+{
+    const uint32_t *order = WORDS_IN(1) + c->args.size[3], labelled = c->args.size[5] ? c->args.n : 0;
+    ck_assert_uint_eq(c->elements[3], labelled);
+    for (uint32_t r = 0; r < labelled; r++)
+        ck_assert_uint_eq(WORDS_OUT(3)[r], WORDS_IN(2)[c->args.size[4] ? r : order[r]]);
+}
+
 static void check_gather(const test_case *c)
 {
     const uint32_t *order = WORDS_IN(1) + c->args.size[3], width = c->args.size[0];
-    for (uint64_t i = 0; i < c->elements[2]; i++) {
+    for (uint64_t i = 0; i < c->elements[4]; i++) {
         const uint64_t row = c->args.size[4] ? i / width : order[i / width], from = row * width + i % width;
-        if (c->args.op == OP_GATHER_LABELS)
-            ck_assert_uint_eq(WORDS_OUT(2)[i], WORDS_IN(0)[from]);
-        else
-            check_exact(
-                flush(fmaf(c->args.op == OP_GATHER_BYTES ? ((const uint8_t *)c->before[0])[from] : flush(IN(0)[from]),
-                           c->args.scalar[0], c->args.scalar[1])),
-                OUT(2)[i], i);
+        check_exact(
+            flush(fmaf(c->args.op == OP_GATHER_BYTES ? ((const uint8_t *)c->before[0])[from] : flush(IN(0)[from]),
+                       c->args.scalar[0], c->args.scalar[1])),
+            OUT(4)[i], i);
     }
+    check_labels(c);
 }
 
 /* Each channel is mirrored, padded with the source's zero, cropped, normalized, and gets its hole, as PyTorch's
  * transforms do it: RandomHorizontalFlip, RandomCrop(size, padding), Normalize, and the authors' Cutout. */
 static void check_image(const test_case *c)
 {
-    const uint32_t *order = WORDS_IN(1) + c->args.size[3], *size = c->args.size, height = size[5], width = size[6];
-    const uint32_t pad = size[8], side = size[9], plane = height * width, channels = size[0] / plane;
+    const uint32_t *order = WORDS_IN(1) + c->args.size[3], *size = c->args.size, height = size[6], width = size[7];
+    const uint32_t pad = size[9], side = size[10], plane = height * width, channels = size[0] / plane;
     float *padded = malloc((size_t)(height + 2 * pad) * (width + 2 * pad) * sizeof *padded);
     for (uint32_t i = 0; i < c->args.n * channels; i++) {
         const uint32_t r = i / channels;
@@ -48,7 +54,7 @@ static void check_image(const test_case *c)
         const int64_t hole_x = (int64_t)(width * (uint64_t)hole[1] >> 32) - side / 2;
         memset(padded, 0, (size_t)(height + 2 * pad) * (width + 2 * pad) * sizeof *padded);
         for (uint32_t p = 0; p < plane; p++) {
-            const uint32_t x = size[7] && word[0] & 0x80000000u ? width - 1 - p % width : p % width;
+            const uint32_t x = size[8] && word[0] & 0x80000000u ? width - 1 - p % width : p % width;
             padded[(pad + p / width) * (width + 2 * pad) + pad + x] = c->args.op == OP_GATHER_IMAGE_BYTES
                                                                           ? ((const uint8_t *)c->before[0])[from + p]
                                                                           : flush(IN(0)[from + p]);
@@ -57,12 +63,13 @@ static void check_image(const test_case *c)
             const int64_t y = p / width, x = p % width;
             const bool cut = y >= hole_y && y - hole_y < side && x >= hole_x && x - hole_x < side;
             const float value = padded[(top + y) * (width + 2 * pad) + left + x];
-            const float *scale = IN(2) + 3 * (i % channels);
+            const float *scale = IN(5) + 3 * (i % channels);
             check_exact(cut ? 0 : flush(fmaf(value, scale[c->args.op == OP_GATHER_IMAGE_FLOATS], scale[2])),
-                        OUT(3)[(uint64_t)i * plane + p], p);
+                        OUT(4)[(uint64_t)i * plane + p], p);
         }
     }
     free(padded);
+    check_labels(c);
 }
 
 static void check_one_hot(const test_case *c)
@@ -76,7 +83,6 @@ START_TEST(feed)
 {
     each_case(OP_GATHER_BYTES, check_gather);
     each_case(OP_GATHER_FLOATS, check_gather);
-    each_case(OP_GATHER_LABELS, check_gather);
     each_case(OP_GATHER_IMAGE_BYTES, check_image);
     each_case(OP_GATHER_IMAGE_FLOATS, check_image);
     each_case(OP_ONE_HOT, check_one_hot);

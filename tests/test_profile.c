@@ -298,7 +298,7 @@ START_TEST(a_step_on_a_gpu)
         for (int k = 0; k < 4; k++) step &= strcmp(p->rows[i].name, others[k]) != 0;
         if (step) launches += p->rows[i].launches;
     }
-    ck_assert_uint_eq(launches, 9 * (2 + 5 + 6 + 2)); /* the feed, forward, backward, the watch and the update */
+    ck_assert_uint_eq(launches, 9 * (1 + 5 + 6 + 2)); /* the feed, forward, backward, the watch and the update */
     tas_profile_free(p);
     tas_model_close(&model);
     cl->cpu = cpu;
@@ -311,7 +311,7 @@ END_TEST
 START_TEST(bytes_of_a_step)
 {
     enum { PARAMETERS = 6 * 9 + 9 + 9 * 7 + 7 + 7 * 4 + 4, B = BATCH };
-    const int feed = (6 * B + B + 6 * B) + 3 * B;
+    const int feed = 6 * B + B + 2 * B + 6 * B;
     const int forward = (6 * B + 54 + 9 + 9 * B) + (9 * B + 63 + 7 + 7 * B) + 2 * 7 * B + (7 * B + 28 + 4 + 4 * B);
     const int loss = 4 * B + B + 2 * B + 2 * B + 4 * B;
     const int third = (4 * B + 28 + 7 * B) + (7 * B + 4 * B + 28) + 4;

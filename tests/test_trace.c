@@ -184,7 +184,7 @@ static const struct {
     int operand;
     const char *entry;
 } each[] = {
-    {OP_GATHER_FLOATS, 2, "gather_floats input"},
+    {OP_GATHER_FLOATS, 4, "gather_floats input"},
     {OP_DENSE_FORWARD, 3, "dense_forward 1.dense"},
     {OP_NORM_FORWARD, -1, "norm_forward 2.batch_norm"},
     {OP_ADD, 2, "add 7.add"},

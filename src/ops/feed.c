@@ -1,4 +1,4 @@
-/* The feed: examples of a data set that lies on the device, gathered into a tile.
+/* The feed: examples of a data set that lies on the device, gathered into a tile, with their labels if it has any.
  *
  * size[] and scalar[] as in feed.h. Row r of the tile is row order[at + r] of the source, or row r if it is direct.
  *
@@ -32,6 +32,7 @@ static bool gather_shape(op_args *args, draw *d, int edge)
     args->size[GATHER_AT] = draw_below(d, 20);
     args->size[GATHER_ORDER] = args->size[GATHER_AT] + args->n + draw_below(d, 3);
     args->size[GATHER_DIRECT] = args->n <= args->size[GATHER_SOURCE] && draw_below(d, 3) == 0;
+    args->size[GATHER_LABELS] = draw_below(d, 2);
     args->scalar[GATHER_SCALE] = 0.011107810773f;
     args->scalar[GATHER_SHIFT] = -0.81022666f;
     if (d->mode == DRAW_TINY) { /* bytes become tiny by the scale, floats that are tiny may become large */
@@ -50,23 +51,12 @@ static bool gather_fit(op_args *args)
            (!s[GATHER_DIRECT] || args->n <= s[GATHER_SOURCE]);
 }
 
-static bool label_shape(op_args *args, draw *d, int edge)
-{
-    bool some = gather_shape(args, d, edge);
-    args->size[GATHER_ELEMENTS] = 1;
-    return some;
-}
-
-static bool label_fit(op_args *args)
-{
-    args->size[GATHER_ELEMENTS] = 1;
-    return gather_fit(args);
-}
-
 static uint64_t gather_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {(uint64_t)a->size[GATHER_SOURCE] * a->size[GATHER_ELEMENTS], a->size[GATHER_ORDER],
-                                 (uint64_t)a->n * a->size[GATHER_ELEMENTS]};
+    const uint32_t *s = a->size;
+    const uint64_t elements[] = {(uint64_t)s[GATHER_SOURCE] * s[GATHER_ELEMENTS], s[GATHER_ORDER],
+                                 (uint64_t)s[GATHER_SOURCE] * s[GATHER_LABELS], (uint64_t)a->n * s[GATHER_LABELS],
+                                 (uint64_t)a->n * s[GATHER_ELEMENTS]};
     return elements[operand];
 }
 
@@ -75,10 +65,10 @@ static bool gather_fill(const op_args *a, int operand, void *data, draw *d)
     if (operand == 1)
         for (uint32_t i = 0; i < a->size[GATHER_ORDER]; i++)
             ((uint32_t *)data)[i] = draw_below(d, a->size[GATHER_SOURCE]);
-    else if (a->op == OP_GATHER_BYTES)
+    else if (operand == 2)
+        for (uint64_t i = 0; i < gather_elements(a, 2); i++) ((uint32_t *)data)[i] = draw_u32(d);
+    else if (a->op == OP_GATHER_BYTES || a->op == OP_GATHER_IMAGE_BYTES)
         for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint8_t *)data)[i] = (uint8_t)draw_u32(d);
-    else if (a->op == OP_GATHER_LABELS)
-        for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint32_t *)data)[i] = draw_u32(d);
     else
         return false;
     return true;
@@ -89,13 +79,22 @@ static inline uint32_t row_of(const op_args *a, const uint32_t *order, uint32_t 
     return a->size[GATHER_DIRECT] ? r : order[a->size[GATHER_AT] + r];
 }
 
+/* label (N) = the label of the source's row */
+static inline void gather_labels(const op_args *a, void *const *operand)
+{
+    const uint32_t *order = operand[1], *labels = operand[2];
+    uint32_t *label = operand[3];
+    for (uint32_t r = 0; r < a->n && a->size[GATHER_LABELS]; r++) label[r] = labels[row_of(a, order, r)];
+}
+
 /* x (N, E) = source byte * scale + shift */
 CLONES static void gather_bytes(const op_args *a, void *const *operand, void *scratch)
 {
     const uint8_t *source = operand[0];
     const uint32_t *order = operand[1];
-    float *restrict x = operand[2];
+    float *restrict x = operand[4];
     (void)scratch;
+    gather_labels(a, operand);
     for (uint32_t r = 0; r < a->n; r++) {
         const uint8_t *from = source + (uint64_t)row_of(a, order, r) * a->size[GATHER_ELEMENTS];
         for (uint32_t i = 0; i < a->size[GATHER_ELEMENTS]; i++)
@@ -109,8 +108,9 @@ CLONES static void gather_floats(const op_args *a, void *const *operand, void *s
 {
     const float *source = operand[0];
     const uint32_t *order = operand[1];
-    float *restrict x = operand[2];
+    float *restrict x = operand[4];
     (void)scratch;
+    gather_labels(a, operand);
     for (uint32_t r = 0; r < a->n; r++) {
         const float *from = source + (uint64_t)row_of(a, order, r) * a->size[GATHER_ELEMENTS];
         for (uint32_t i = 0; i < a->size[GATHER_ELEMENTS]; i++)
@@ -162,27 +162,25 @@ static uint32_t image_channels(const op_args *a)
 
 static uint64_t image_elements(const op_args *a, int operand)
 {
-    if (operand == 2) return IMAGE_CONSTANTS * (uint64_t)image_channels(a);
-    return gather_elements(a, operand == 3 ? 2 : operand);
+    if (operand == 5) return IMAGE_CONSTANTS * (uint64_t)image_channels(a);
+    return gather_elements(a, operand);
 }
 
 /* Scales and shifts are the host's, and finite. If rows are direct, the order is for the augmentation alone. */
 static bool image_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    const bool bytes = a->op == OP_GATHER_IMAGE_BYTES, tiny = d->mode == DRAW_TINY;
+    const bool tiny = d->mode == DRAW_TINY;
     float *scale = data;
     if (operand == 1 && a->size[GATHER_DIRECT])
         for (uint32_t i = 0; i < a->size[GATHER_ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
-    else if (operand == 2)
+    else if (operand == 5)
         for (uint32_t c = 0; c < image_channels(a); c++, scale += IMAGE_CONSTANTS) {
             scale[IMAGE_SCALE_BYTES] = tiny ? draw_scaled(d, -48, -42) : draw_scaled(d, -8, -6);
             scale[IMAGE_SCALE_FLOATS] = tiny ? draw_scaled(d, -6, 6) : draw_scaled(d, -2, 2);
             scale[IMAGE_OFFSET] = draw_below(d, 4) ? tiny ? draw_scaled(d, -40, -38) : draw_scaled(d, -2, 1) : 0;
         }
-    else if (operand == 0 && bytes)
-        for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint8_t *)data)[i] = (uint8_t)draw_u32(d);
     else
-        return operand == 1 && gather_fill(a, operand, data, d);
+        return gather_fill(a, operand, data, d);
     return true;
 }
 
@@ -210,12 +208,13 @@ static bool is_cut_out(const op_args *a, const philox_block *word, uint32_t y, u
 static void gather_image(const op_args *a, void *const *operand, void *scratch)
 {
     const uint8_t *bytes = operand[0];
-    const float *floats = operand[0], *scales = operand[2];
+    const float *floats = operand[0], *scales = operand[5];
     const uint32_t *order = operand[1];
     const uint32_t height = a->size[IMAGE_HEIGHT], width = a->size[IMAGE_WIDTH], channels = image_channels(a);
     const int factor = a->op == OP_GATHER_IMAGE_BYTES ? IMAGE_SCALE_BYTES : IMAGE_SCALE_FLOATS;
-    float *to = operand[3];
+    float *to = operand[4];
     (void)scratch;
+    gather_labels(a, operand);
     for (uint32_t r = 0; r < a->n; r++) {
         const uint32_t example = order[a->size[GATHER_AT] + r];
         const philox_block places = philox(a->seed, PHILOX_AUGMENT, a->epoch, example, 0);
@@ -237,15 +236,6 @@ static void gather_image(const op_args *a, void *const *operand, void *scratch)
     }
 }
 
-/* label (N) = source label */
-static void gather_labels(const op_args *a, void *const *operand, void *scratch)
-{
-    const uint32_t *source = operand[0], *order = operand[1];
-    uint32_t *label = operand[2];
-    (void)scratch;
-    for (uint32_t r = 0; r < a->n; r++) label[r] = source[row_of(a, order, r)];
-}
-
 /* one_hot: 1 at the label, 0 elsewhere. The first output may be class 1: a single one is then the label itself. */
 static bool one_hot_shape(op_args *args, draw *d, int edge)
 {
@@ -264,10 +254,11 @@ static bool one_hot_fit(op_args *args)
     return args->size[ONE_HOT_CLASSES] > 0;
 }
 
-/* Of the source and of the order only the tile's rows. */
+/* Of the source, the order and the labels only the tile's rows. */
 static uint64_t gather_moves(const op_args *a, int operand)
 {
     if (operand == 0) return (uint64_t)a->n * a->size[GATHER_ELEMENTS];
+    if (operand == 2) return (uint64_t)a->n * a->size[GATHER_LABELS];
     return operand == 1 ? a->n : op_moves_all(a, operand);
 }
 
@@ -295,11 +286,16 @@ static void one_hot(const op_args *a, void *const *operand, void *scratch)
             target[(uint64_t)r * a->size[ONE_HOT_CLASSES] + j] = label[r] == a->size[ONE_HOT_FIRST] + j ? 1 : 0;
 }
 
+#define GATHER_OPERANDS(TYPE)                                                                                          \
+    {"source", TYPE, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},                   \
+        {"labels", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"label", TYPE_U32, ACCESS_OUT, LAYOUT_ROW_MAJOR},          \
+    {                                                                                                                  \
+        "x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS                                                                 \
+    }
+
 const op_row row_gather_bytes = {
     .name = "gather_bytes",
-    .operand = {{"source", TYPE_U8, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .operand = {GATHER_OPERANDS(TYPE_U8)},
     .elements = gather_elements,
     .moves = gather_moves,
     .reference = gather_bytes,
@@ -310,9 +306,7 @@ const op_row row_gather_bytes = {
 
 const op_row row_gather_floats = {
     .name = "gather_floats",
-    .operand = {{"source", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .operand = {GATHER_OPERANDS(TYPE_F32)},
     .elements = gather_elements,
     .moves = gather_moves,
     .reference = gather_floats,
@@ -324,10 +318,7 @@ const op_row row_gather_floats = {
 
 const op_row row_gather_image_bytes = {
     .name = "gather_image_bytes",
-    .operand = {{"source", TYPE_U8, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .operand = {GATHER_OPERANDS(TYPE_U8), {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = image_elements,
     .moves = gather_moves,
     .reference = gather_image,
@@ -338,10 +329,7 @@ const op_row row_gather_image_bytes = {
 
 const op_row row_gather_image_floats = {
     .name = "gather_image_floats",
-    .operand = {{"source", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .operand = {GATHER_OPERANDS(TYPE_F32), {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = image_elements,
     .moves = gather_moves,
     .reference = gather_image,
@@ -349,19 +337,6 @@ const op_row row_gather_image_floats = {
     .fit = image_fit,
     .fill = image_fill,
     .flushes = true,
-};
-
-const op_row row_gather_labels = {
-    .name = "gather_labels",
-    .operand = {{"source", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"label", TYPE_U32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
-    .elements = gather_elements,
-    .moves = gather_moves,
-    .reference = gather_labels,
-    .shape = label_shape,
-    .fit = label_fit,
-    .fill = gather_fill,
 };
 
 const op_row row_one_hot = {

@@ -8,6 +8,7 @@ enum {
     GATHER_ORDER,    /* entries of the order */
     GATHER_AT,       /* the entry of the tile's first example */
     GATHER_DIRECT,   /* 1: the source is the tile itself, row by row; 0: by the order */
+    GATHER_LABELS,   /* 1: so are the examples' labels; 0: neither they nor the tile's have elements, or memory */
 };
 
 /* Places in args.scalar[]. */
@@ -15,7 +16,7 @@ enum { GATHER_SCALE, GATHER_SHIFT };
 
 /* Gathering images: further places in args.size[]. */
 enum {
-    IMAGE_HEIGHT = GATHER_DIRECT + 1,
+    IMAGE_HEIGHT = GATHER_LABELS + 1,
     IMAGE_WIDTH,
     IMAGE_FLIP,   /* 1: half of the images are mirrored */
     IMAGE_SHIFT,  /* pixels in either direction, at most; below height and width */

@@ -24,7 +24,6 @@ typedef enum op_id {
     OP_GATHER_FLOATS,
     OP_GATHER_IMAGE_BYTES,
     OP_GATHER_IMAGE_FLOATS,
-    OP_GATHER_LABELS,
     OP_ONE_HOT,
     OP_DENSE_FORWARD, /* dense.c */
     OP_DENSE_FORWARD_NO_BIAS,

@@ -8,7 +8,7 @@
 
 #include "arith.h"
 
-extern const op_row row_gather_bytes, row_gather_floats, row_gather_labels, row_one_hot;
+extern const op_row row_gather_bytes, row_gather_floats, row_one_hot;
 extern const op_row row_gather_image_bytes, row_gather_image_floats;
 extern const op_row row_dense_forward, row_dense_forward_no_bias, row_dense_backward_input, row_dense_backward_weights,
     row_dense_backward_parameters, row_dense_backward_bias, row_dense_check, row_dense_sgd;

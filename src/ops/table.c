@@ -6,7 +6,6 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_GATHER_FLOATS] = &row_gather_floats,
     [OP_GATHER_IMAGE_BYTES] = &row_gather_image_bytes,
     [OP_GATHER_IMAGE_FLOATS] = &row_gather_image_floats,
-    [OP_GATHER_LABELS] = &row_gather_labels,
     [OP_ONE_HOT] = &row_one_hot,
     [OP_DENSE_FORWARD] = &row_dense_forward,
     [OP_DENSE_FORWARD_NO_BIAS] = &row_dense_forward_no_bias,

@@ -16,7 +16,7 @@
 bool audit_is_asked(const tas_train_options *options) { return options->audit > 0 || options->audit_step; }
 
 /* Operations that gather rows of a data set, which may be far larger than the tile. */
-static bool gathers(op_id op) { return op >= OP_GATHER_BYTES && op <= OP_GATHER_LABELS; }
+static bool gathers(op_id op) { return op >= OP_GATHER_BYTES && op <= OP_GATHER_IMAGE_FLOATS; }
 
 static void *alloc_values(tas_run *run, op_type type, uint64_t elements)
 {
@@ -61,16 +61,18 @@ static tas_status read_whole(tas_run *run, const op_args *args, int o, const mem
     return status;
 }
 
-/* The rows of the source that the tile needs, and their places in the order: a direct source of as many rows. */
+/* The rows of the source that the tile needs, their places in the order, and their labels: a direct source of as many
+ * rows. */
 static tas_status read_rows(tas_run *run, const op_args *args, const mem *operand)
 {
     tas_device *device = run->model->device;
     audit *a = &run->audit;
     const op_type type = op_get(args->op)->operand[0].type;
-    const uint64_t row = args->size[GATHER_ELEMENTS];
+    const uint64_t row = args->size[GATHER_ELEMENTS], labels = args->size[GATHER_LABELS];
     a->values[0] = alloc_values(run, type, args->n * row);
     a->values[1] = alloc_values(run, TYPE_U32, args->n);
-    if (!a->values[0] || !a->values[1]) return TAS_NO_MEMORY;
+    a->values[2] = alloc_values(run, TYPE_U32, args->n * labels);
+    if (!a->values[0] || !a->values[1] || !a->values[2]) return TAS_NO_MEMORY;
     const layout flat = {0};
     const uint32_t *order = a->values[1];
     tas_status status = operand_read(device, flat, TYPE_U32, &operand[1], args->size[GATHER_AT], args->n, a->values[1]);
@@ -81,6 +83,8 @@ static tas_status read_rows(tas_run *run, const op_args *args, const mem *operan
                         op_get(args->op)->name, args->size[GATHER_AT] + r, order[r], args->size[GATHER_SOURCE]);
         status = operand_read(device, flat, type, &operand[0], from * row, row,
                               (char *)a->values[0] + r * row * op_type_bytes(type));
+        if (!status && labels)
+            status = operand_read(device, flat, TYPE_U32, &operand[2], from, 1, (uint32_t *)a->values[2] + r);
     }
     a->args.size[GATHER_SOURCE] = a->args.size[GATHER_ORDER] = args->n;
     a->args.size[GATHER_AT] = 0;
@@ -106,7 +110,7 @@ static tas_status before(void *self, const op_args *args, const mem *operand)
     a->args = *args;
     const bool rows = gathers(args->op);
     if (rows) status = read_rows(run, args, operand);
-    for (int o = rows ? 2 : 0; op_get(args->op)->operand[o].name && !status; o++) {
+    for (int o = rows ? 3 : 0; op_get(args->op)->operand[o].name && !status; o++) {
         a->same[o] = first_of(operand, o);
         if (a->same[o] == o)
             status = read_whole(run, args, o, &operand[o], &a->values[o]);

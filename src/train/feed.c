@@ -164,6 +164,7 @@ static void gather_images(const workspace *w, op_args *args)
     args->size[IMAGE_CUTOUT] = network->cutout;
 }
 
+/* Inputs, and labels if the set has them. */
 static tas_status gather_inputs(workspace *w, bool bytes, const source *from, op_args args)
 {
     const tas_network *network = w->network;
@@ -174,42 +175,54 @@ static tas_status gather_inputs(workspace *w, bool bytes, const source *from, op
     args.size[GATHER_ELEMENTS] = network->inputs;
     args.scalar[GATHER_SCALE] = network->scale[bytes ? IMAGE_SCALE_BYTES : IMAGE_SCALE_FLOATS];
     args.scalar[GATHER_SHIFT] = network->scale[IMAGE_OFFSET];
-    mem inputs[] = {from->inputs, from->order, w->tensor[network->input], {0}};
+    mem inputs[OP_OPERANDS] = {from->inputs, from->order};
+    if (args.size[GATHER_LABELS]) {
+        inputs[2] = from->targets;
+        inputs[3] = w->tensor[network->label];
+    }
+    inputs[4] = w->tensor[network->input];
     if (images) {
         gather_images(w, &args);
-        inputs[3] = inputs[2];
-        inputs[2] = w->tensor[scales];
+        inputs[5] = w->tensor[scales];
     }
     return device_run(w->device, &args, inputs, NULL);
 }
 
-static tas_status gather_targets(workspace *w, bool labels, const source *from, op_args args)
+static tas_status gather_targets(workspace *w, const source *from, op_args args)
 {
     const tas_network *network = w->network;
-    args.op = labels ? OP_GATHER_LABELS : OP_GATHER_FLOATS;
-    args.size[GATHER_ELEMENTS] = labels ? 1 : network->outputs;
+    args.op = OP_GATHER_FLOATS;
+    args.size[GATHER_ELEMENTS] = network->outputs;
     args.scalar[GATHER_SCALE] = 1;
-    const mem targets[] = {from->targets, from->order, w->tensor[labels ? network->label : network->target]};
-    const tas_status status = device_run(w->device, &args, targets, NULL);
-    if (status || !labels || network->classes) return status;
+    const mem targets[OP_OPERANDS] = {from->targets, from->order, {0}, {0}, w->tensor[network->target]};
+    return device_run(w->device, &args, targets, NULL);
+}
 
-    args = (op_args){.op = OP_ONE_HOT,
-                     .n = args.n,
-                     .batch = args.n,
-                     .size = {[ONE_HOT_CLASSES] = network->outputs, [ONE_HOT_FIRST] = is_one_answer(network)}};
+static tas_status make_one_hot(workspace *w, uint32_t n)
+{
+    const tas_network *network = w->network;
+    const op_args args = {.op = OP_ONE_HOT,
+                          .n = n,
+                          .batch = n,
+                          .size = {[ONE_HOT_CLASSES] = network->outputs, [ONE_HOT_FIRST] = is_one_answer(network)}};
     const mem one_hot[] = {w->tensor[network->label], w->tensor[network->target]};
     return device_run(w->device, &args, one_hot, NULL);
 }
 
 tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n)
 {
+    const bool labels = data->options.target_type == TAS_TARGET_LABEL;
     const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
-    const op_args args = {
-        .n = n,
-        .batch = n,
-        .size = {[GATHER_SOURCE] = order, [GATHER_ORDER] = order, [GATHER_AT] = at, [GATHER_DIRECT] = direct}};
+    const op_args args = {.n = n,
+                          .batch = n,
+                          .size = {[GATHER_SOURCE] = order,
+                                   [GATHER_ORDER] = order,
+                                   [GATHER_AT] = at,
+                                   [GATHER_DIRECT] = direct,
+                                   [GATHER_LABELS] = labels}};
     const tas_status status = gather_inputs(w, data->options.input_type == TAS_INPUT_U8, from, args);
-    return status ? status : gather_targets(w, data->options.target_type == TAS_TARGET_LABEL, from, args);
+    if (status || (labels && w->network->classes)) return status;
+    return labels ? make_one_hot(w, n) : gather_targets(w, from, args);
 }
 
 /* Fills a stage on the host, once its last upload has come, and sends it off, once the device is done with the last

@@ -106,7 +106,7 @@ static bool list_items(tas_run *run)
 {
     const tas_network *network = run->w.network;
     const op_id gather = run->data->options.input_type == TAS_INPUT_U8 ? OP_GATHER_BYTES : OP_GATHER_FLOATS;
-    return add_tensor(run, gather, network->input) && add_tensor(run, OP_GATHER_LABELS, network->label) &&
+    return add_tensor(run, gather, network->input) && add_tensor(run, gather, network->label) &&
            add_tensor(run, OP_GATHER_FLOATS, network->target) &&
            add_calls(run, network->forward, network->forward_count, &run->trace.first[0]) &&
            add_calls(run, network->backward, network->backward_count, &run->trace.first[1]) && add_update(run);

@@ -51,7 +51,7 @@ def _(t):
     expect(result.digest() == plain, "another digest", result)
     line = re.search(r"^audit        (\d+) of 40 steps, (\d+) operations, 0 different; \d+\.\d % of the time$",
                      result.out, re.M)
-    expect(line and int(line[1]) >= 25 and int(line[2]) >= 10 * int(line[1]), "no line of the audit", result)
+    expect(line and int(line[1]) >= 25 and int(line[2]) >= 9 * int(line[1]), "no line of the audit", result)
     audit = one_object(t.train("--steps", "40", "--audit", "--json", device="pocl", env=pocl))["audit"]
     expect(audit["steps"] >= 1 and audit["different"] == 0 and audit["first"] is None, f"{audit}")
     expect(0 < audit["share"] < 1, f"{audit}")

@@ -1040,7 +1040,7 @@ plant(
 )
 plant(
     "cl/feed.cl",
-    "gather_bytes gather_floats gather_image_bytes gather_image_floats gather_labels one_hot",
+    "gather_bytes gather_floats gather_image_bytes gather_image_floats one_hot",
     [CPU],
     [
         ("const uint row = order[direct ? 0u : at + r];", "const uint row = order[direct ? 0u : r];"),
@@ -1051,6 +1051,16 @@ plant(
         ("if (++row == height) row = 0, channel++;", "++row;"),
         ("target[i] = label[i / classes] == first + i % classes", "target[i] = label[i / classes] == i % classes"),
         ("width - 1 - u : u);", "width - u : u);"),
+        ("label[i] = labels[row_of(order, at, direct, i)];", "label[i] = labels[order[at + i]];"),
+        ("!from && i < min(r + PANEL, labelled)", "!from && i < min(r + 1, labelled)"),
+    ],
+)
+plant(
+    "cl/feed.cl",
+    "gather_bytes gather_floats",
+    [GPU],
+    [
+        ("label[i] = labels[row_of(order, at, direct, i)];", "label[i] = labels[i];"),
     ],
 )
 

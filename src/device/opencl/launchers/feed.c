@@ -4,25 +4,39 @@
 
 #include "ops/feed.h"
 
-/* The kernel of that name, for each element of each panel of examples. */
-static tas_status launch_gather(tas_device *device, const op_args *a, const char *name, const launch_args *args)
+/* What the kernels have in common. Without labels, the order stands in the place of those of the source and the tile.
+ */
+static launch_args args_of(const op_args *a, const mem *m)
 {
-    char lanes[32];
-    cl_kernel kernel;
-    snprintf(lanes, sizeof lanes, " -D PANEL=%u", op_panel_width(a));
-    tas_status status = program_get_elementwise(device, "feed", name, lanes, &kernel);
-    if (status) return status;
-    launch_range range = launch_elements(device->cl, a->size[GATHER_ELEMENTS]);
-    range.global[1] = op_padded(a) / op_panel_width(a);
-    return launch_kernel(device, kernel, range, args);
+    const bool labels = a->size[GATHER_LABELS];
+    return ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[labels ? 2 : 1]), A_MEM(&m[labels ? 3 : 1]), A_MEM(&m[4]),
+                A_U32(a->size[GATHER_ELEMENTS]), A_U32(a->size[GATHER_AT]), A_U32(a->size[GATHER_DIRECT]), A_U32(a->n),
+                A_U32(labels ? a->n : 0));
+}
+
+/* A range over the elements of an example, for each panel of examples. */
+static launch_range panels_range(launch_range elements, const op_args *a)
+{
+    elements.global[1] = op_padded(a) / op_panel_width(a);
+    return elements;
+}
+
+static const char *lanes_of(const op_args *a, char text[32])
+{
+    snprintf(text, 32, " -D PANEL=%u", op_panel_width(a));
+    return text;
 }
 
 static tas_status gather(tas_device *device, const op_args *a, const mem *m, const char *name)
 {
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->size[GATHER_ELEMENTS]),
-                                  A_U32(a->size[GATHER_AT]), A_U32(a->size[GATHER_DIRECT]), A_U32(a->n),
-                                  A_F32(a->scalar[GATHER_SCALE]), A_F32(a->scalar[GATHER_SHIFT]));
-    return launch_gather(device, a, name, &args);
+    char lanes[32];
+    cl_kernel kernel;
+    tas_status status = program_get_elementwise(device, "feed", name, lanes_of(a, lanes), &kernel);
+    if (status) return status;
+    launch_args args = args_of(a, m);
+    launch_add(&args, A_F32(a->scalar[GATHER_SCALE]));
+    launch_add(&args, A_F32(a->scalar[GATHER_SHIFT]));
+    return launch_kernel(device, kernel, panels_range(launch_elements(device->cl, a->size[GATHER_ELEMENTS]), a), &args);
 }
 
 static tas_status gather_bytes(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -39,12 +53,17 @@ static tas_status gather_floats(tas_device *device, const op_args *a, const mem 
 
 static tas_status gather_image(tas_device *device, const op_args *a, const mem *m, const char *name)
 {
-    const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->size[GATHER_ELEMENTS]),
-             A_U32(a->size[GATHER_AT]), A_U32(a->size[GATHER_DIRECT]), A_U32(a->n), A_U32(a->size[IMAGE_HEIGHT]),
-             A_U32(a->size[IMAGE_WIDTH]), A_U32(a->size[IMAGE_FLIP]), A_U32(a->size[IMAGE_SHIFT]),
-             A_U32(a->size[IMAGE_CUTOUT]), A_U32(a->epoch), A_U32((uint32_t)a->seed), A_U32((uint32_t)(a->seed >> 32)));
-    return launch_gather(device, a, name, &args);
+    char lanes[32];
+    cl_kernel kernel;
+    tas_status status = program_get_elementwise(device, "feed", name, lanes_of(a, lanes), &kernel);
+    if (status) return status;
+    launch_args args = args_of(a, m);
+    launch_add(&args, A_MEM(&m[5]));
+    for (int s = IMAGE_HEIGHT; s <= IMAGE_CUTOUT; s++) launch_add(&args, A_U32(a->size[s]));
+    launch_add(&args, A_U32(a->epoch));
+    launch_add(&args, A_U32((uint32_t)a->seed));
+    launch_add(&args, A_U32((uint32_t)(a->seed >> 32)));
+    return launch_kernel(device, kernel, panels_range(launch_elements(device->cl, a->size[GATHER_ELEMENTS]), a), &args);
 }
 
 static tas_status gather_image_bytes(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -57,18 +76,6 @@ static tas_status gather_image_floats(tas_device *device, const op_args *a, cons
 {
     (void)scratch;
     return gather_image(device, a, m, "gather_image_floats");
-}
-
-static tas_status gather_labels(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
-{
-    const opencl_device *cl = device->cl;
-    cl_kernel kernel;
-    (void)scratch;
-    tas_status status = program_get_elementwise(device, "feed", "gather_labels", " -D PANEL=1", &kernel);
-    if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[GATHER_AT]),
-                                  A_U32(a->size[GATHER_DIRECT]));
-    return launch_kernel(device, kernel, launch_elements(cl, a->n), &args);
 }
 
 static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -89,7 +96,6 @@ const launcher feed_launchers[] = {
     {OP_GATHER_FLOATS, gather_floats, NULL},
     {OP_GATHER_IMAGE_BYTES, gather_image_bytes, NULL},
     {OP_GATHER_IMAGE_FLOATS, gather_image_floats, NULL},
-    {OP_GATHER_LABELS, gather_labels, NULL},
     {OP_ONE_HOT, one_hot, NULL},
     {0},
 };
