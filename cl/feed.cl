@@ -1,8 +1,9 @@
 /* The feed: rows of a data set on the device, gathered into a tile with their labels, as in src/ops/feed.c.
  * E elements per example. Row r of the tile is row order[at + r] of the source, or row r if `direct` is 1.
- * Each work-item handles RUN neighbors of an example. Dimension 1 is r, or the panel of PANEL examples if x is stored
- * in panels. */
+ * Each work-item handles RUN neighbors of an example: 4 on GPUs, read and written at once if they are aligned, or 1 of
+ * an image. Dimension 1 is r, or the panel of PANEL examples if x is stored in panels. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
+// lint: -D GROUP=64 -D RUN=4 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=16
 #include "arith.h"
@@ -31,11 +32,24 @@ static float cast(float source, float scale, float shift) { return arith_flush(f
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;            \
     for (uint i = r; !from && i < min(r + PANEL, labelled); i++) label[i] = labels[row_of(order, at, direct, i)];
 
+#if RUN == 4
+#define GATHER_FOUR(type, read)                                                                                        \
+    if (to - from == 4 && (size_t)source % sizeof(type##4) == 0 && (size_t)x % sizeof(float4) == 0) {                  \
+        const type##4 s = *(const __global type##4 *)(source + from);                                                  \
+        *(__global float4 *)(x + from) = (float4)(cast(read(s.x), scale, shift), cast(read(s.y), scale, shift),        \
+                                                  cast(read(s.z), scale, shift), cast(read(s.w), scale, shift));       \
+        return;                                                                                                        \
+    }
+#else
+#define GATHER_FOUR(type, read)
+#endif
+
 #if PANEL == 1
 #define GATHER(type, read)                                                                                             \
     PLACE                                                                                                              \
     source += (size_t)row_of(order, at, direct, r) * elements;                                                         \
     x += (size_t)r * elements;                                                                                         \
+    GATHER_FOUR(type, read)                                                                                            \
     for (uint i = from; i < to; i++) x[i] = cast(read(source[i]), scale, shift);
 #else
 // x (panels, elements, PANEL); lanes past the tile's end hold 0.

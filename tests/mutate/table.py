@@ -1060,6 +1060,8 @@ plant(
     "gather_bytes gather_floats",
     [GPU],
     [
+        ("if (to - from == 4 && ", "if ("),
+        ("cast(read(s.z), scale, shift), cast(read(s.w), scale, shift))", "cast(read(s.z), scale, shift), read(s.w))"),
         ("label[i] = labels[row_of(order, at, direct, i)];", "label[i] = labels[i];"),
     ],
 )

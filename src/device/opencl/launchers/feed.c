@@ -31,12 +31,12 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
 {
     char lanes[32];
     cl_kernel kernel;
-    tas_status status = program_get_elementwise(device, "feed", name, lanes_of(a, lanes), &kernel);
+    tas_status status = program_get_fours(device, "feed", name, lanes_of(a, lanes), &kernel);
     if (status) return status;
     launch_args args = args_of(a, m);
     launch_add(&args, A_F32(a->scalar[GATHER_SCALE]));
     launch_add(&args, A_F32(a->scalar[GATHER_SHIFT]));
-    return launch_kernel(device, kernel, panels_range(launch_elements(device->cl, a->size[GATHER_ELEMENTS]), a), &args);
+    return launch_kernel(device, kernel, panels_range(launch_fours(device->cl, a->size[GATHER_ELEMENTS]), a), &args);
 }
 
 static tas_status gather_bytes(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
