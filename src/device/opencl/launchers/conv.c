@@ -272,21 +272,25 @@ static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes, uin
 }
 
 /* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
-static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
+static uint64_t example_bytes(const weights_way *w, const op_args *a)
+{
+    return ((op_panel_width(a) > 1 ? w->x : 0) + w->spread_dy) * sizeof(float);
+}
 static uint64_t pass_bytes(const weights_way *w) { return w->lanes * w->granule * (w->x + w->dy) * sizeof(float); }
 
 /* If whole passes of granules run abreast, the runs that are left for lanes of outputs are shorter than a pass. */
 static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
     const uint64_t pass = (uint64_t)w->lanes * w->granule;
-    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w), PACKED_MOST);
+    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w, a),
+                   PACKED_MOST);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     if (depthwise_fits(a)) return depthwise_weights_scratch(device, a);
     const weights_way w = way_of(device, a);
-    const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
+    const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w, a);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
     const uint64_t passes = at_most(device, block_count(whole, w.lanes), pass_bytes(&w), PACKED_MOST) * pass_bytes(&w);
@@ -307,7 +311,7 @@ static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_
 typedef struct weights_run {
     bool spread;
     const mem *x, *dy;
-    uint32_t dy_at;                  /* place in its buffer, in floats */
+    uint32_t x_at, dy_at;            /* places in their buffers, in floats */
     uint32_t begin, n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
 } weights_run;
 
@@ -341,7 +345,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", vec, rows, w->cols, r->spread);
     tas_status status = program_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
-    launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at));
+    launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->x_at), A_U32(r->dy_at));
     const launch_arg more[] = {A_U32(w->granule), A_U32(r->begin), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
                                A_U32(r->pitch),   A_U32(count),    A_U32(lines), A_U32(across)};
     add_geometry(&args, a);
@@ -375,7 +379,7 @@ static tas_status run_in_place(tas_device *device, const op_args *a, const weigh
     tas_status status = TAS_OK;
     for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
         end = count - begin < most ? count : begin + most;
-        const weights_run run = {false, &m[0], &m[1], 0, begin, end, a->first, op_panel_width(a)};
+        const weights_run run = {false, &m[0], &m[1], 0, 0, begin, end, a->first, op_panel_width(a)};
         status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -395,44 +399,54 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
         const uint32_t dy_at = (uint32_t)(block_count(some, w->lanes) * w->lanes * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
-        const weights_run run = {false, scratch, scratch, dy_at, 0, some, number + done, w->lanes};
+        const weights_run run = {false, scratch, scratch, 0, dy_at, 0, some, number + done, w->lanes};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
 }
 
-/* Packs x of `count` examples from r on into rows, and dy into vectors of outputs behind them. */
-static tas_status pack_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
-                              uint32_t dy_at, const mem *m, const mem *scratch)
+/* Packs x of `count` examples from r on into rows, at the beginning of the scratch memory. */
+static tas_status pack_rows(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
+                            const mem *m, const mem *scratch)
 {
     const uint32_t lanes = op_panel_width(a), panels = (r + count - 1) / lanes - r / lanes + 1;
-    cl_kernel rows, outputs;
-    tas_status status = get_kernel(device, a, "conv_pack_rows", w->vec, &rows);
-    if (!status) status = get_kernel(device, a, "conv_pack_outputs", w->vec, &outputs);
+    cl_kernel kernel;
+    tas_status status = get_kernel(device, a, "conv_pack_rows", w->vec, &kernel);
     if (status) return status;
-    const launch_args row_args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
-    const launch_args output_args = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(dy_at), A_U32(a->size[WINDOW_O]),
-                                         A_U32(positions_of(a)), A_U32(a->size[WINDOW_GROUPS]), A_U32(r), A_U32(count));
-    const launch_range row_range = {.global = {block_count(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
-    const launch_range output_range = {
-        .global = {block_count(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
-        .local = {1, 1, 1}};
-    status = launch_kernel(device, rows, row_range, &row_args);
-    if (!status) status = launch_kernel(device, outputs, output_range, &output_args);
-    return status;
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
+    const launch_range range = {.global = {block_count(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
+    return launch_kernel(device, kernel, range, &args);
 }
 
-/* `count` examples from r on, granule after granule. */
+/* The same of dy into vectors of outputs, from place `at` on. */
+static tas_status pack_outputs(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
+                               uint32_t at, const mem *m, const mem *scratch)
+{
+    const uint32_t lanes = op_panel_width(a), panels = (r + count - 1) / lanes - r / lanes + 1;
+    cl_kernel kernel;
+    tas_status status = get_kernel(device, a, "conv_pack_outputs", w->vec, &kernel);
+    if (status) return status;
+    const launch_args args = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(at), A_U32(a->size[WINDOW_O]),
+                                  A_U32(positions_of(a)), A_U32(a->size[WINDOW_GROUPS]), A_U32(r), A_U32(count));
+    const launch_range range = {
+        .global = {block_count(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
+        .local = {1, 1, 1}};
+    return launch_kernel(device, kernel, range, &args);
+}
+
+/* `count` examples from r on, granule after granule. Panels of one example are rows already. */
 static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                              const mem *m, const mem *scratch)
 {
     const uint32_t most = (uint32_t)spread_most(device, w, a);
+    const bool packs = op_panel_width(a) > 1;
     tas_status status = TAS_OK;
     for (uint32_t end = r + count, some; r < end && !status; r += some) {
         some = end - r < most ? end - r : most;
-        const uint32_t dy_at = (uint32_t)(some * w->x);
-        status = pack_spread(device, a, w, r, some, dy_at, m, scratch);
-        const weights_run run = {true, scratch, scratch, dy_at, 0, some, a->first + r, 1};
+        const uint32_t x_at = packs ? 0 : (uint32_t)(r * w->x), dy_at = packs ? (uint32_t)(some * w->x) : 0;
+        if (packs) status = pack_rows(device, a, w, r, some, m, scratch);
+        if (!status) status = pack_outputs(device, a, w, r, some, dy_at, m, scratch);
+        const weights_run run = {true, packs ? scratch : &m[0], scratch, x_at, dy_at, 0, some, a->first + r, 1};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
