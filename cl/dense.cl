@@ -21,6 +21,7 @@
 // lint: -D VEC=8 -D PANEL=16 -D ROWS=6
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=6
 #include "arith.h"
+#include "dense_bias.h"
 #include "dense_sums.h"
 #include "finish.h"
 #include "unroll.h"
@@ -211,63 +212,37 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
 
 /* dW = dYt X over examples first .. first+N-1 of a batch, which x has from example `from` on. The sum is computed by
  * granules (0: the whole batch is one).
- * A granule that the tile leaves unfinished is kept in `partial`, without arith_flush, like all partial sums. One
- * work-item per block: ceil(I / ROWS) * ceil(O / PANEL). */
+ * A granule that the tile leaves unfinished is kept in `partial`, without arith_flush, like all partial sums. The
+ * first block of a panel has the gradient of the bias, too, unless `no_bias` is set. One work-item per block:
+ * ceil(I / ROWS) * ceil(O / PANEL). */
 KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */,
                               const __global float *x /* (N, I) */, __global float *total /* panels */,
-                              __global float *partial /* panels, or unused if granule is 0 */, uint from, uint N,
-                              uint I, uint O, uint first, uint batch, uint granule)
+                              __global float *partial /* panels, or unused if granule is 0 */,
+                              __global float *bias_total /* (O) */, __global float *bias_partial /* (O), likewise */,
+                              uint from, uint N, uint I, uint O, uint first, uint batch, uint granule, uint no_bias)
 {
+    uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
+    uint i0 = at.x * ROWS, o0 = at.y * PANEL;
+    ulong panel = o0;
+    dyp += panel * N;
+    if (i0 == 0 && !no_bias)
+        add_biases(dyp, PANEL, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N, first, batch, granule);
     if (granule == 0) {
         granule = batch;
         partial = total;
     }
-    uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
-    uint i0 = at.x * ROWS;
-    ulong panel = (ulong)at.y * PANEL;
-    dyp += panel * N;
     total += (panel * I + (ulong)i0 * PANEL);
     partial += (panel * I + (ulong)i0 * PANEL);
     backward_weights_block(ROWS, dyp, x + (ulong)from * I, total, partial, i0, N, I, first, batch, granule);
 }
 
-/* The gradient of the bias, by the same rule. One work-item per PANEL outputs: ceil(O / PANEL). */
+/* The gradient of the bias alone, by the same rule. One work-item per PANEL outputs: ceil(O / PANEL). */
 KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total /* (O) */,
                            __global float *partial /* (O), or unused if granule is 0 */,
                            uint N, uint O, uint first, uint batch, uint granule)
 {
-    if (granule == 0) {
-        granule = batch;
-        partial = total;
-    }
-    uint o0 = get_global_id(0) * PANEL, outputs = min((uint)PANEL, O - o0);
-    dy += o0;
-
-    for (uint n = 0, run; n < N; n += run) {
-        uint j = first + n, within = j % granule;
-        run = min(N - n, granule - within);
-        float c[PANEL];
-        for (uint lane = 0; lane < PANEL; lane++) {
-            float before = partial[o0 + min(lane, outputs - 1)];
-            c[lane] = within == 0 ? 0.0f : before;
-        }
-        for (uint k = 0; k < run; k++, dy += O) {
-            if (outputs == PANEL) {
-                for (uint lane = 0; lane < PANEL; lane++)
-                    c[lane] = c[lane] + dy[lane];
-            } else {
-                for (uint lane = 0; lane < outputs; lane++)
-                    c[lane] = c[lane] + dy[lane];
-            }
-        }
-        bool closed = within + run == granule || j + run == batch;
-        for (uint lane = 0; lane < outputs; lane++) {
-            if (!closed)
-                partial[o0 + lane] = c[lane];
-            else
-                total[o0 + lane] = j < granule ? c[lane] : total[o0 + lane] + c[lane];
-        }
-    }
+    const uint o0 = get_global_id(0) * PANEL;
+    add_biases(dy + o0, O, min((uint)PANEL, O - o0), total + o0, partial + o0, N, first, batch, granule);
 }
 
 // Rows of dY per work-item of dense_pack_columns.

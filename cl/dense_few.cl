@@ -10,6 +10,7 @@
 // lint: -D VEC=8 -D PANEL=16 -D EXAMPLES=1
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=4
 #include "arith.h"
+#include "dense_bias.h"
 #include "dense_outputs.h"
 #include "finish.h"
 
@@ -79,12 +80,16 @@ KERNEL dense_backward_input_few(const __global float *dy /* (N, O) */, const __g
 /* dW = dYt X, as in dense.cl. Work-items: ceil(I / RUN), ceil(O / PANEL). */
 KERNEL dense_backward_weights_few(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
                                   __global float *total /* panels */,
-                                  __global float *partial /* panels, or unused if granule is 0 */, uint N, uint I,
-                                  uint O, uint first, uint batch, uint granule)
+                                  __global float *partial /* panels, or unused if granule is 0 */,
+                                  __global float *bias_total /* (O) */,
+                                  __global float *bias_partial /* (O), likewise */, uint N, uint I, uint O, uint first,
+                                  uint batch, uint granule, uint no_bias)
 {
     const uint begin = get_global_id(0) * RUN, end = min(begin + RUN, I), o0 = get_global_id(1) * PANEL;
     vec d[EXAMPLES][VECS];
     load_outputs(dy, N, O, o0, d);
+    if (begin == 0 && !no_bias)
+        add_biases(dy + o0, O, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N, first, batch, granule);
     if (granule == 0) {
         granule = batch;
         partial = total;

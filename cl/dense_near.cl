@@ -11,6 +11,7 @@
 // lint: -D VEC=8 -D PANEL=16 -D ROWS=6
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=4
 #include "arith.h"
+#include "dense_bias.h"
 #include "dense_sums.h"
 #include "finish.h"
 #include "unroll.h"
@@ -175,19 +176,23 @@ INLINE void add_examples(const float *near, const __global float *dyp, uint coun
  */
 KERNEL dense_backward_weights_near(const __global float *dyp /* dense_pack_columns of dY */,
                                    const __global float *x /* (N, I) */, __global float *total /* panels */,
-                                   __global float *partial /* panels, or unused if granule is 0 */, uint from,
-                                   uint N, uint I, uint O, uint first, uint batch, uint granule, uint strip,
-                                   uint group)
+                                   __global float *partial /* panels, or unused if granule is 0 */,
+                                   __global float *bias_total /* (O) */,
+                                   __global float *bias_partial /* (O), likewise */, uint from, uint N, uint I, uint O,
+                                   uint first, uint batch, uint granule, uint no_bias, uint strip, uint group)
 {
     const uint i0 = get_global_id(0) * WIDE, wide = min((uint)WIDE, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
     float near[STRIP * WIDE];
+    dyp += (ulong)p0 * PANEL * N;
+    for (uint p = 0, o0 = p0 * PANEL; p < count && i0 == 0 && !no_bias; p++, o0 += PANEL)
+        add_biases(dyp + (ulong)p * PANEL * N, PANEL, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
+                   first, batch, granule);
     if (granule == 0) {
         granule = batch;
         partial = total;
     }
     x += (ulong)from * I + i0;
-    dyp += (ulong)p0 * PANEL * N;
     total += ((ulong)p0 * I + i0) * PANEL;
     partial += ((ulong)p0 * I + i0) * PANEL;
     for (uint n = 0, run; n < N; n += run) {

@@ -199,6 +199,11 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)packed_most(device, a) * sizeof(float);
 }
 
+static bool has_bias(const op_args *a) { return a->op == OP_DENSE_BACKWARD_PARAMETERS; }
+
+/* The gradient of the bias (0), and its partial sums (1). Without a bias, those of the weights stand in. */
+static const mem *bias_of(const op_args *a, const mem *m, int part) { return &m[(has_bias(a) ? 4 : 2) + part]; }
+
 static tas_status backward_weights_few(tas_device *device, const op_args *a, const form *f, const mem *m)
 {
     const uint32_t panel = panel_of(device, a);
@@ -206,8 +211,9 @@ static tas_status backward_weights_few(tas_device *device, const op_args *a, con
     tas_status status = get_kernel(device, a, f, "dense_backward_weights_few", &kernel);
     if (status) return status;
     const launch_args args =
-        ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-             A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
+        ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(bias_of(a, m, 0)), A_MEM(bias_of(a, m, 1)),
+             A_U32(a->n), A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->first), A_U32(a->batch),
+             A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)));
     return launch_kernel(
         device, kernel,
         launch_single(block_count(a->size[DENSE_INPUTS], FEW_RUN), block_count(a->size[DENSE_OUTPUTS], panel), 1),
@@ -228,8 +234,9 @@ static tas_status backward_weights_from(tas_device *device, const op_args *a, co
                            &packing);
     if (status) return status;
     launch_args args =
-        ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(from), A_U32(count), A_U32(inputs),
-             A_U32(outputs), A_U32(a->first + from), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
+        ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(bias_of(a, m, 0)), A_MEM(bias_of(a, m, 1)),
+             A_U32(from), A_U32(count), A_U32(inputs), A_U32(outputs), A_U32(a->first + from), A_U32(a->batch),
+             A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)));
     if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_weights_near", &args);
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(inputs, f->size[ROWS]) * block_count(outputs, panel)), &args);
@@ -261,17 +268,12 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
     return launch_kernel(device, kernel, launch_line(1, block_count(a->size[DENSE_OUTPUTS], panel)), &args);
 }
 
-static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
-{
-    return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
-}
-
 const launcher dense_launchers[] = {
     {OP_DENSE_FORWARD, forward, NULL},
     {OP_DENSE_FORWARD_NO_BIAS, forward, NULL},
     {OP_DENSE_BACKWARD_INPUT, backward_input, input_scratch},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
-    {OP_DENSE_BACKWARD_PARAMETERS, backward_parameters, weights_scratch},
+    {OP_DENSE_BACKWARD_PARAMETERS, backward_weights, weights_scratch},
     {OP_DENSE_BACKWARD_BIAS, backward_bias, NULL},
     {0},
 };
