@@ -117,6 +117,12 @@ static const uint32_t edges[][GEOMETRY] = {
     {1, 6, 9, 11, 6, 5, 5, 1, 1, 2, 2, 1, 1, 6},
     /* a single example and a stride of 3, of whose positions every fourth has the same taps */
     {1, 20, 8, 16, 3, 3, 3, 3, 3, 0, 0, 1, 1, 1},
+    /* taps that fill 32 or 16 columns with the bias or without it, and outputs past so many rows */
+    {3, 2, 6, 7, 17, 4, 4, 1, 1, 1, 1, 1, 1, 1},
+    {7, 2, 7, 6, 33, 4, 4, 1, 1, 0, 0, 1, 1, 1},
+    {5, 1, 3, 33, 17, 1, 31, 1, 1, 0, 0, 1, 1, 1},
+    {9, 1, 7, 8, 33, 4, 4, 1, 1, 1, 1, 1, 1, 1},
+    {6, 3, 6, 6, 17, 5, 1, 1, 1, 2, 0, 1, 1, 1},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]

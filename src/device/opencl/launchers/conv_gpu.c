@@ -6,20 +6,28 @@
 
 #include "ops/window.h"
 
-static const block blocks[] = {{64, 128, 16, 8, 8}, {64, 128, 16, 16, 8}, {32, 128, 16, 8, 8},
-                               {64, 64, 16, 16, 8}, {32, 64, 16, 4, 8},   {16, 64, 16, 4, 8},
-                               {4, 64, 64, 1, 16},  {16, 32, 8, 4, 8},    {16, 16, 4, 4, 8}};
-static const block_table table = {.program = "conv_gpu",
-                                  .blocks = blocks,
-                                  .count = sizeof blocks / sizeof *blocks,
-                                  .left = 7,
-                                  .right = 12}; /* finding it takes more steps: see load_right() */
+/* The narrow blocks, for sums over examples: their columns are the taps and the bias, 10 to 28 in most first layers.
+ * The columns of the other products are positions, of which there are plenty. */
+enum { NARROW = 4 };
+static const block blocks[] = {{32, 32, 8, 8, 8},   {16, 32, 8, 8, 16},   {32, 16, 4, 16, 16}, {16, 16, 4, 16, 16},
+                               {64, 128, 16, 8, 8}, {64, 128, 16, 16, 8}, {32, 128, 16, 8, 8}, {64, 64, 16, 16, 8},
+                               {32, 64, 16, 4, 8},  {16, 64, 16, 4, 8},   {4, 64, 64, 1, 16},  {16, 32, 8, 4, 8},
+                               {16, 16, 4, 4, 8}};
+
+/* Finding a load of the right side takes more steps: see load_right(). */
+#define TABLE(first)                                                                                                   \
+    {                                                                                                                  \
+        .program = "conv_gpu", .blocks = blocks + (first), .count = sizeof blocks / sizeof *blocks - (first),          \
+        .left = 7, .right = 12                                                                                         \
+    }
+static const block_table sums_over_examples = TABLE(0), other_products = TABLE(NARROW);
 
 enum { DEPTH_MOST = 65535 }; /* work-groups in dimension 2, the most that GPUs accept */
 
 void conv_gpu_install_blocks(tas_device *device)
 {
-    blocks_install(device, &table, OP_CONV_FORWARD, OP_CONV_BACKWARD_PARAMETERS);
+    blocks_install(device, &other_products, OP_CONV_FORWARD, OP_CONV_BACKWARD_INPUT);
+    blocks_install(device, &sums_over_examples, OP_CONV_BACKWARD_WEIGHTS, OP_CONV_BACKWARD_PARAMETERS);
 }
 
 /* The examples and the geometry, as WINDOW in the kernels. */
