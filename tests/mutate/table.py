@@ -189,6 +189,7 @@ plant(
         ("uint y = t.y * DY - PY, x0 = t.x * DX - PX;", "uint y = t.y - PY, x0 = t.x - PX;"),
         ("to[(size_t)r0 * stride + (group * outputs + ROW(r)) * K", "to[(group * outputs + ROW(r)) * K"),
         ("e.outputs - 1) * e.OH * e.OW];", "e.outputs - 1) * e.OH];"),
+        ("column + ITEM < K ? y : FAR", "column + ITEM < K - (BLOCK_COLS == 16 && STEP == 16 && K == 16) ? y : FAR"),
         ("        keep_positions(a[now], b[now], &v, e);\n        barrier(CLK_LOCAL_MEM_FENCE);\n",
          "        keep_positions(a[now], b[now], &v, e);\n"),
         ("offset o = {column + ITEM < K ? y : FAR, x0,", "offset o = {y, x0,", UNSTORED),
@@ -201,6 +202,7 @@ plant(
     [
         ("j == e.one && v->counts ? 1.0f : right_of(v, j)", "j == e.one ? 1.0f : right_of(v, j)"),
         ("loaded % (ITEMS / STEP) == 0 ?", "loaded % (ITEMS / STEP) == 1 ?"),
+        ("loaded = ones - column - ITEM / STEP;", "loaded = ones - (BLOCK_COLS > 32 ? column : 0) - ITEM / STEP;"),
         ("if (ROW(r) < rows && COL(q) == ones) c[r][q] = bias[ROW(r)];", ""),
         ("*bias = bias_partial + group * outputs;", "*bias = bias_partial;"),
         ("bias_to[bias_at + (size_t)r0 * stride + group * outputs + ROW(r)]",
