@@ -230,14 +230,13 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
 
 /* SPREAD 0: of N whole granules of `granule` examples those from `begin` on, a multiple of VEC; the first of the N has
  * number `first` in the batch. Lane `lane` of step s of pass v is example s of granule v VEC + lane. x and dy are
- * stored in panels of `pitch`, either the tile's (granules of one example) or those of conv_pack_granules. x begins at
- * x_at, dy at dy_at.
+ * stored in panels of `pitch`, either the tile's (granules of one example) or those of conv_pack_granules. dy begins at
+ * dy_at.
  * SPREAD 1: N examples; the first has number `first` in the batch. x is stored in rows (pitch 1), dy in vectors of
  * outputs. `begin` is not used.
  * Work-items: ceil(blocks / count), G ceil(rows / ROWS); rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
-                             __global float *partial /* (O, K), or unused if granule is 0 */, uint x_at, uint dy_at,
-                             WINDOW,
+                             __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW,
                              uint granule, uint begin, uint N, uint first, uint batch, uint pitch, uint count,
                              uint lines, uint across)
 {
@@ -257,7 +256,7 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
     find_blocks(blocks, k0, count, x_pitch, channels, H, W, OH, OW, KH, KW, SY, SX, PY, PX, DY, DX);
     UNROLL for (int r = 0; r < ROWS; r++)
         at_dy[r] = min((uint)r, rows - 1 - r0) * a.dy_row;
-    x += x_at + (size_t)group * channels * H * W * x_pitch;
+    x += (size_t)group * channels * H * W * x_pitch;
     dy += dy_at + ((size_t)group * rows + r0) * a.dy_row;
     total += ((size_t)group * outputs + r0 * lanes) * K;
 

@@ -4,8 +4,8 @@
 
 #include "vectors.h"
 
-/* The sums of dY over examples first .. first+N-1 of a batch, by the rule of granules, for at most PANEL outputs side by
- * side, which are `apart` floats apart from one example to the next. total and partial begin with the first of them. */
+/* The sums of dY over examples first .. first+N-1 of a batch, by the rule of granules, for at most PANEL outputs side
+ * by side, which are `apart` floats apart from one example to the next. total and partial begin with the first. */
 INLINE void add_biases(const __global float *dy, uint apart, uint outputs, __global float *total,
                        __global float *partial, uint N, uint first, uint batch, uint granule)
 {

@@ -453,10 +453,48 @@ plant(
 )
 plant(
     "cl/dense.cl",
-    "dense_backward_bias",
+    "dense_backward_weights dense_backward_parameters",
     [CPU],
     [
-        ("total[o0 + lane] = j < granule ? c[lane] :", "total[o0 + lane] = j <= granule ? c[lane] :"),
+        ("if (i0 == 0 && !no_bias)", "if (i0 == 0)"),
+        ("if (i0 == 0 && !no_bias)", "if (!no_bias)"),
+        ("dyp, x + (ulong)from * I, total", "dyp, x, total"),
+        ("dy + (ulong)(from + n) * O;", "dy + (ulong)n * O;"),
+    ],
+)
+plant(
+    "cl/dense_near.cl",
+    "dense_backward_weights dense_backward_parameters",
+    [CPU],
+    [
+        ("p < count && i0 == 0 && !no_bias; p++, o0 += PANEL)", "p < count && i0 == 0 && !no_bias; p++)"),
+        ("x += (ulong)from * I + i0;", "x += i0;"),
+    ],
+)
+plant(
+    "cl/dense_few.cl",
+    "dense_backward_weights dense_backward_parameters",
+    [CPU],
+    [("if (begin == 0 && !no_bias)", "if (begin == 0)")],
+)
+plant(
+    "src/device/opencl/launchers/dense.c",
+    "dense_backward_weights dense_backward_parameters",
+    [CPU],
+    [("count = most - (a->first + from + most) % granule;", "count = most;")],
+)
+plant(
+    "src/device/opencl/launchers/conv.c",
+    "conv_backward_weights conv_backward_parameters",
+    [CPU],
+    [("return a->n == 1 && op_panel_width(a) == 1;", "return a->n == 1;")],
+)
+plant(
+    "cl/dense_bias.h",
+    "dense_backward_bias dense_backward_parameters",
+    [CPU],
+    [
+        ("total[lane] = j < granule ? c[lane] :", "total[lane] = j <= granule ? c[lane] :"),
         ("c[lane] = within == 0 ? 0.0f : before;", "c[lane] = before;"),
         ("for (uint lane = 0; lane < outputs; lane++)\n                    c[lane]",
          "for (uint lane = 0; lane + 1 < outputs; lane++)\n                    c[lane]"),

@@ -271,10 +271,13 @@ static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes, uin
     return wanted < fit ? wanted : fit;
 }
 
+/* Whether x of the tile, one example, is a row as it lies. */
+static bool is_row(const op_args *a) { return a->n == 1 && op_panel_width(a) == 1; }
+
 /* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
 static uint64_t example_bytes(const weights_way *w, const op_args *a)
 {
-    return ((op_panel_width(a) > 1 ? w->x : 0) + w->spread_dy) * sizeof(float);
+    return ((is_row(a) ? 0 : w->x) + w->spread_dy) * sizeof(float);
 }
 static uint64_t pass_bytes(const weights_way *w) { return w->lanes * w->granule * (w->x + w->dy) * sizeof(float); }
 
@@ -311,7 +314,7 @@ static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_
 typedef struct weights_run {
     bool spread;
     const mem *x, *dy;
-    uint32_t x_at, dy_at;            /* places in their buffers, in floats */
+    uint32_t dy_at;                  /* place in its buffer, in floats */
     uint32_t begin, n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
 } weights_run;
 
@@ -345,7 +348,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", vec, rows, w->cols, r->spread);
     tas_status status = program_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
-    launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->x_at), A_U32(r->dy_at));
+    launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at));
     const launch_arg more[] = {A_U32(w->granule), A_U32(r->begin), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
                                A_U32(r->pitch),   A_U32(count),    A_U32(lines), A_U32(across)};
     add_geometry(&args, a);
@@ -379,7 +382,7 @@ static tas_status run_in_place(tas_device *device, const op_args *a, const weigh
     tas_status status = TAS_OK;
     for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
         end = count - begin < most ? count : begin + most;
-        const weights_run run = {false, &m[0], &m[1], 0, 0, begin, end, a->first, op_panel_width(a)};
+        const weights_run run = {false, &m[0], &m[1], 0, begin, end, a->first, op_panel_width(a)};
         status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -399,7 +402,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
         const uint32_t dy_at = (uint32_t)(block_count(some, w->lanes) * w->lanes * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
-        const weights_run run = {false, scratch, scratch, 0, dy_at, 0, some, number + done, w->lanes};
+        const weights_run run = {false, scratch, scratch, dy_at, 0, some, number + done, w->lanes};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -434,19 +437,19 @@ static tas_status pack_outputs(tas_device *device, const op_args *a, const weigh
     return launch_kernel(device, kernel, range, &args);
 }
 
-/* `count` examples from r on, granule after granule. Panels of one example are rows already. */
+/* `count` examples from r on, granule after granule. */
 static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                              const mem *m, const mem *scratch)
 {
     const uint32_t most = (uint32_t)spread_most(device, w, a);
-    const bool packs = op_panel_width(a) > 1;
+    const bool packs = !is_row(a);
     tas_status status = TAS_OK;
     for (uint32_t end = r + count, some; r < end && !status; r += some) {
         some = end - r < most ? end - r : most;
-        const uint32_t x_at = packs ? 0 : (uint32_t)(r * w->x), dy_at = packs ? (uint32_t)(some * w->x) : 0;
+        const uint32_t dy_at = packs ? (uint32_t)(some * w->x) : 0;
         if (packs) status = pack_rows(device, a, w, r, some, m, scratch);
         if (!status) status = pack_outputs(device, a, w, r, some, dy_at, m, scratch);
-        const weights_run run = {true, packs ? scratch : &m[0], scratch, x_at, dy_at, 0, some, a->first + r, 1};
+        const weights_run run = {true, packs ? scratch : &m[0], scratch, dy_at, 0, some, a->first + r, 1};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
