@@ -101,8 +101,8 @@ def large_set(t, folder):
 def sweep_budgets(t, net, data, device, env, count):
     """Budgets from the least on: the forecast is what train takes, to the byte, and the weights do not know of it."""
     words = {"net": net, "data": data, "device": device, "env": env}
-    whole, least = (forecast(t, "--batch", "24", *more, **words) for more in ((), ("--tile", "1")))
-    least = min(whole["min_budget"], least["min_budget"])
+    whole = forecast(t, "--batch", "24", **words)
+    least = whole["min_budget"]
     seen, digests = set(), set()
     for i in range(-1, count + 1):
         budget = least + (whole["bytes_total"] - least) * max(i, 0) // count + (i == -1)

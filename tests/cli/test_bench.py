@@ -8,8 +8,8 @@ import sys
 
 from common import case, expect, main, one_object
 
-CALLS = ["feed", "dense_forward", "dense_forward", "softmax_loss", "dense_backward_input",
-         "dense_backward_parameters", "dense_backward_parameters", "watch", "update"]
+CALLS = ["feed", "dense_forward", "dense_forward", "softmax_loss", "dense_backward_parameters",
+         "dense_backward_input", "dense_backward_parameters", "watch", "update"]
 
 
 def bench(t, *arguments, **more):

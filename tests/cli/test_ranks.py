@@ -232,7 +232,7 @@ def _(t):
         for result, (_, says) in zip(pool.map(lambda run: run[0](), runs), runs):
             expect(result.status, "status 0", result)
             result.says(*says)
-            expect(result.seconds < 10 + 2 * whole.seconds, f"it took {result.seconds:.1f} s to end", result)
+            expect(result.seconds < 12 + 3 * whole.seconds, f"it took {result.seconds:.1f} s to end", result)
 
 
 @case("each rank has a budget of its own")
