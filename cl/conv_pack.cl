@@ -15,6 +15,17 @@
 // Elements of a panel per work-item.
 #define RUN 64
 
+// Four taps of four rows, to four rows of four taps.
+INLINE void turn_fours(const __global float *row, uint row_step, uint t, __global float *packed, uint block)
+{
+    float4 v[4];
+    UNROLL for (int j = 0; j < 4; j++)
+        v[j] = vload4(0, row + (size_t)j * row_step + t);
+    transpose_fours(v);
+    UNROLL for (int j = 0; j < 4; j++)
+        vstore4(v[j], 0, packed + (t + j) * block);
+}
+
 /* Weights in blocks of `block` rows, packed[G][ceil(rows / block)][depth][T][block]; missing rows are 0. In the forward
  * pass, rows are outputs and the depth is channels; in the backward pass it is the other way round. Rows are row_step
  * floats apart, places of the depth depth_step; a group has rows depth T floats. Work-items: G ceil(rows / block),
@@ -27,10 +38,20 @@ KERNEL conv_pack_weights(const __global float *restrict w /* (O, CG, T) */, __gl
     const uint from = get_global_id(1) * run, to = min(depth, from + run);
     w += (size_t)group * rows * depth * T + (size_t)r0 * row_step;
     packed += ((size_t)get_global_id(0) * depth + from) * T * block;
-    for (uint k = from; k < to; k++, packed += T * block) {
-        for (uint r = 0; r < block; r++) {
-            const __global float *row = w + (size_t)min(r, rows - 1 - r0) * row_step + (size_t)k * depth_step;
-            for (uint t = 0; t < T; t++) packed[t * block + r] = r0 + r < rows ? row[t] : 0.0f;
+    // If taps follow one another from place to place, all of the run are as those of one.
+    const bool one = depth_step == T;
+    const uint places = one ? min(1u, to - from) : to - from, taps = one ? (to - from) * T : T;
+    w += (size_t)from * depth_step;
+    for (uint k = 0; k < places; k++, w += depth_step, packed += taps * block) {
+        for (uint r = 0, some; r < block; r += some) {
+            const __global float *row = w + (size_t)min(r, rows - 1 - r0) * row_step;
+            some = taps >= 4 && r + 4 <= block && r0 + r + 4 <= rows ? 4 : 1;
+            if (some == 4) {
+                for (uint t = 0; t < taps; t += 4)
+                    turn_fours(row, row_step, min(t, taps - 4), packed + r, block);
+            } else {
+                for (uint t = 0; t < taps; t++) packed[t * block + r] = r0 + r < rows ? row[t] : 0.0f;
+            }
         }
     }
 }
@@ -136,7 +157,15 @@ KERNEL conv_pack_outputs(const __global float *restrict dy, __global float *rest
     for (uint n = first; n < last;) {
         const __global float *lanes = dy + n % PANEL;
         __global float *to = y + (n - from) * example;
-        const uint some = last - n >= 4 ? 4 : 1, fours = some == 4 ? left / 4 * 4 : 0;
+        const uint some = last - n >= 4 ? 4 : 1;
+#if PANEL == 1
+        const uint fours = end - begin >= 4 ? left / 4 * 4 : 0;
+        for (uint o = 0; o < fours; o += 4) {
+            for (uint p = begin; p < end; p += 4)
+                turn_fours(lanes + (size_t)o * P, P, min(p, end - 4), to + o, VEC);
+        }
+#else
+        const uint fours = some == 4 ? left / 4 * 4 : 0;
         for (uint p = begin; p < end; p++) {
             for (uint o = 0; o < fours; o += 4) {
                 float4 t[4];
@@ -147,6 +176,7 @@ KERNEL conv_pack_outputs(const __global float *restrict dy, __global float *rest
                     vstore4(t[j], 0, to + j * example + (size_t)p * VEC + o);
             }
         }
+#endif
         for (uint o = fours; o < VEC; o++) {
             for (uint p = begin; p < end; p++) {
                 for (uint j = 0; j < some; j++) {
