@@ -198,6 +198,36 @@ INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uin
         }
     }
 }
+
+// The gradient of the bias of the same outputs, by the same rule, of P positions.
+INLINE void add_biases(const __global float *dy, const size_t at_dy[ROWS], size_t example, uint P, uint outputs,
+                       __global float *total, __global float *partial, uint N, uint first, uint batch, uint granule)
+{
+    const uint most = min(outputs, (uint)(ROWS * VEC));
+    for (uint n = 0, run; n < N; n += run) {
+        const uint j = first + n, within = j % granule;
+        run = min(N - n, granule - within);
+        vec c[ROWS];
+        UNROLL for (int r = 0; r < ROWS; r++)
+            c[r] = (vec)(0.0f);
+        for (uint o = 0; o < most && within; o++)
+            ((float *)&c[o / VEC])[o % VEC] = partial[o];
+        for (uint s = n; s < n + run; s++) {
+            for (uint p = 0; p < P; p++) {
+                UNROLL for (int r = 0; r < ROWS; r++)
+                    c[r] = c[r] + load_vec(p, dy + s * example + at_dy[r]);
+            }
+        }
+        const bool closed = within + run == granule || j + run == batch;
+        for (uint o = 0; o < most; o++) {
+            const float sum = ((const float *)&c[o / VEC])[o % VEC];
+            if (closed)
+                total[o] = j < granule ? sum : total[o] + sum;
+            else
+                partial[o] = sum;
+        }
+    }
+}
 #else
 // Adds each sum's lanes, in the order of their granules, to the total of `rows` outputs K weights apart.
 INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *total,
@@ -233,12 +263,13 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
  * stored in panels of `pitch`, either the tile's (granules of one example) or those of conv_pack_granules. dy begins at
  * dy_at.
  * SPREAD 1: N examples; the first has number `first` in the batch. x is stored in rows (pitch 1), dy in vectors of
- * outputs. `begin` is not used.
+ * outputs. `begin` is not used. The first blocks of a row have the gradient of the bias, too, if `biased` is set.
  * Work-items: ceil(blocks / count), G ceil(rows / ROWS); rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
-                             __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW,
-                             uint granule, uint begin, uint N, uint first, uint batch, uint pitch, uint count,
-                             uint lines, uint across)
+                             __global float *partial /* (O, K), or unused if granule is 0 */,
+                             __global float *bias_total /* (O) */, __global float *bias_partial /* (O), likewise */,
+                             uint dy_at, WINDOW, uint granule, uint begin, uint N, uint first, uint batch, uint biased,
+                             uint pitch, uint count, uint lines, uint across)
 {
     const uint outputs = O / G, channels = C / G, K = channels * KH * KW, lanes = SPREAD ? VEC : 1;
     const uint rows = (outputs + lanes - 1) / lanes, row_blocks = (rows + ROWS - 1) / ROWS;
@@ -261,21 +292,26 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
     total += ((size_t)group * outputs + r0 * lanes) * K;
 
 #if SPREAD
-    partial += ((size_t)group * outputs + r0 * lanes) * K;
+    const uint o0 = r0 * lanes;
+    partial += ((size_t)group * outputs + o0) * K;
     if (granule == 0) {
         granule = batch;
         partial = total;
+        bias_partial = bias_total;
     }
+    if (biased && k0 == 0)
+        add_biases(dy, at_dy, dy_example, OH * OW, outputs - o0, bias_total + group * outputs + o0,
+                   bias_partial + group * outputs + o0, N, first, batch, granule);
     for (uint n = 0, run; n < N; n += run) {
         const uint j = first + n, within = j % granule;
         run = min(N - n, granule - within);
         clear(sums, count);
         if (within)
-            load_outputs(sums, blocks, count, partial, outputs - r0 * lanes, K, a.weight_col);
+            load_outputs(sums, blocks, count, partial, outputs - o0, K, a.weight_col);
         for (uint s = n; s < n + run; s++)
             add_example(sums, blocks, count, a, x + s * x_example, dy + s * dy_example, at_dy, OH, OW, lines, across);
         const bool closed = within + run == granule || j + run == batch;
-        store_outputs(sums, blocks, count, closed ? total : partial, outputs - r0 * lanes, K, a.weight_col,
+        store_outputs(sums, blocks, count, closed ? total : partial, outputs - o0, K, a.weight_col,
                       closed && j >= granule);
     }
 #else

@@ -455,7 +455,7 @@ CLONES static void conv_backward_weights(const op_args *a, void *const *operand,
 static bool backward_weights_undefined(const op_args *a, int operand)
 {
     const uint32_t granule = a->size[WINDOW_GRANULE];
-    return operand == 3 && granule && !granule_is_open(a, granule);
+    return (operand == 3 || operand == 5) && granule && !granule_is_open(a, granule);
 }
 
 /* total (O), partial (O): sums of dy over the examples of the batch */

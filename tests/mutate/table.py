@@ -484,6 +484,25 @@ plant(
     [("count = most - (a->first + from + most) % granule;", "count = most;")],
 )
 plant(
+    "cl/conv_weights.cl",
+    "conv_backward_parameters",
+    [CPU],
+    [
+        ("if (biased && k0 == 0)", "if (biased)"),
+        ("for (uint o = 0; o < most && within; o++)", "for (uint o = 0; o < most; o++)"),
+        ("total[o] = j < granule ? sum : total[o] + sum;", "total[o] = j <= granule ? sum : total[o] + sum;"),
+    ],
+)
+plant(
+    "cl/conv_pack.cl",
+    "conv_forward conv_backward_input conv_backward_parameters",
+    [CPU],
+    [
+        ("min(t, taps - 4), packed + r, block);", "t, packed + r, block);"),
+        ("min(p, end - 4), to + o, VEC);", "p, to + o, VEC);"),
+    ],
+)
+plant(
     "src/device/opencl/launchers/conv.c",
     "conv_backward_weights conv_backward_parameters",
     [CPU],

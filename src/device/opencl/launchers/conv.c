@@ -312,7 +312,7 @@ static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_
 }
 
 typedef struct weights_run {
-    bool spread;
+    bool spread, biased;
     const mem *x, *dy;
     uint32_t dy_at;                  /* place in its buffer, in floats */
     uint32_t begin, n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
@@ -348,9 +348,11 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", vec, rows, w->cols, r->spread);
     tas_status status = program_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
-    launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at));
+    const mem *bias = &m[r->biased ? 4 : 2]; /* or any other buffer */
+    launch_args args =
+        ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&bias[0]), A_MEM(&bias[1]), A_U32(r->dy_at));
     const launch_arg more[] = {A_U32(w->granule), A_U32(r->begin), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
-                               A_U32(r->pitch),   A_U32(count),    A_U32(lines), A_U32(across)};
+                               A_U32(r->biased),  A_U32(r->pitch), A_U32(count), A_U32(lines),    A_U32(across)};
     add_geometry(&args, a);
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) launch_add(&args, more[i]);
     launch_range range = launch_line(1, block_count(all, count));
@@ -382,7 +384,7 @@ static tas_status run_in_place(tas_device *device, const op_args *a, const weigh
     tas_status status = TAS_OK;
     for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
         end = count - begin < most ? count : begin + most;
-        const weights_run run = {false, &m[0], &m[1], 0, begin, end, a->first, op_panel_width(a)};
+        const weights_run run = {false, false, &m[0], &m[1], 0, begin, end, a->first, op_panel_width(a)};
         status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -402,7 +404,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
         const uint32_t dy_at = (uint32_t)(block_count(some, w->lanes) * w->lanes * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
-        const weights_run run = {false, scratch, scratch, dy_at, 0, some, number + done, w->lanes};
+        const weights_run run = {false, false, scratch, scratch, dy_at, 0, some, number + done, w->lanes};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -438,8 +440,8 @@ static tas_status pack_outputs(tas_device *device, const op_args *a, const weigh
 }
 
 /* `count` examples from r on, granule after granule. */
-static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
-                             const mem *m, const mem *scratch)
+static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, bool biased, uint32_t r,
+                             uint32_t count, const mem *m, const mem *scratch)
 {
     const uint32_t most = (uint32_t)spread_most(device, w, a);
     const bool packs = !is_row(a);
@@ -449,8 +451,37 @@ static tas_status run_spread(tas_device *device, const op_args *a, const weights
         const uint32_t dy_at = packs ? (uint32_t)(some * w->x) : 0;
         if (packs) status = pack_rows(device, a, w, r, some, m, scratch);
         if (!status) status = pack_outputs(device, a, w, r, some, dy_at, m, scratch);
-        const weights_run run = {true, packs ? scratch : &m[0], scratch, dy_at, 0, some, a->first + r, 1};
+        const weights_run run = {true, biased, packs ? scratch : &m[0], scratch, dy_at, 0, some, a->first + r, 1};
         if (!status) status = run_weights(device, a, w, &run, m);
+    }
+    return status;
+}
+
+/* Some examples from r on that run in one way: side by side, if `abreast` is not 0. */
+static uint32_t run_from(const weights_way *w, const op_args *a, uint32_t r, uint32_t *abreast)
+{
+    const uint32_t within = w->granule ? (a->first + r) % w->granule : 0, left = a->n - r;
+    *abreast = granules_abreast(w, a, r);
+    if (*abreast) return *abreast * w->granule;
+    return within && w->granule - within < left ? w->granule - within : left;
+}
+
+/* Whether no example runs side by side with others: then the bias is summed with the weights. */
+static bool all_spread(const weights_way *w, const op_args *a)
+{
+    uint32_t abreast = 0;
+    for (uint32_t r = 0; r < a->n && !abreast;) r += run_from(w, a, r, &abreast);
+    return !abreast;
+}
+
+static tas_status run_all(tas_device *device, const op_args *a, const weights_way *w, bool biased, const mem *m,
+                          const mem *scratch)
+{
+    tas_status status = TAS_OK;
+    for (uint32_t r = 0, some, abreast; r < a->n && !status; r += some) {
+        some = run_from(w, a, r, &abreast);
+        status = abreast ? run_abreast(device, a, w, r, abreast, m, scratch)
+                         : run_spread(device, a, w, biased, r, some, m, scratch);
     }
     return status;
 }
@@ -459,18 +490,7 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
 {
     if (depthwise_fits(a)) return depthwise_backward_weights(device, a, m, scratch);
     const weights_way w = way_of(device, a);
-    tas_status status = TAS_OK;
-    for (uint32_t r = 0, some; r < a->n && !status; r += some) {
-        const uint32_t within = w.granule ? (a->first + r) % w.granule : 0, abreast = granules_abreast(&w, a, r);
-        some = abreast ? abreast * w.granule : a->n - r;
-        if (abreast) {
-            status = run_abreast(device, a, &w, r, abreast, m, scratch);
-            continue;
-        }
-        if (within && w.granule - within < some) some = w.granule - within;
-        status = run_spread(device, a, &w, r, some, m, scratch);
-    }
-    return status;
+    return run_all(device, a, &w, false, m, scratch);
 }
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -487,6 +507,10 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    if (!depthwise_fits(a)) {
+        const weights_way w = way_of(device, a);
+        if (all_spread(&w, a)) return run_all(device, a, &w, true, m, scratch);
+    }
     return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
 }
 
