@@ -223,16 +223,15 @@ KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of
 {
     uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
     uint i0 = at.x * ROWS, o0 = at.y * PANEL;
-    ulong panel = o0;
-    dyp += panel * N;
+    dyp += (ulong)o0 * N;
     if (i0 == 0 && !no_bias)
         add_biases(dyp, PANEL, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N, first, batch, granule);
     if (granule == 0) {
         granule = batch;
         partial = total;
     }
-    total += (panel * I + (ulong)i0 * PANEL);
-    partial += (panel * I + (ulong)i0 * PANEL);
+    total += (ulong)o0 * I + (ulong)i0 * PANEL;
+    partial += (ulong)o0 * I + (ulong)i0 * PANEL;
     backward_weights_block(ROWS, dyp, x + (ulong)from * I, total, partial, i0, N, I, first, batch, granule);
 }
 

@@ -305,8 +305,7 @@ START_TEST(forecasts)
         if (row->ranks == 2 * scale.most) ck_assert_double_lt(row->efficiency, 0.5);
     }
     ck_assert_double_eq_tol(scale.asked.seconds, scale.row[2].seconds, 0.2 * scale.row[2].seconds);
-    /* momentum: a value per parameter, of which a rank has a quarter; a sum, the weights, messages of half of a bucket
-     */
+    /* momentum: a value per parameter, of which a rank has a quarter; a sum, the weights, messages of half a bucket */
     const uint64_t vector = 4 * (uint64_t)431080;
     ck_assert_uint_eq(scale.state_bytes, vector / 4);
     ck_assert_uint_gt(scale.host_bytes, vector / 4 + 2 * vector);

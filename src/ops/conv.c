@@ -197,7 +197,7 @@ static bool conv_sum_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t granules[] = {0, 1, 2, 4, 8, 16, 32}, many[] = {2, 4}; /* several vectors of granules */
     if (!conv_shape(args, d, edge)) return false;
-    const bool depthwise = args->size[WINDOW_GROUPS] > 1 && args->size[WINDOW_GROUPS] == args->size[WINDOW_C];
+    const bool depthwise = window_is_depthwise(args);
     args->size[WINDOW_GRANULE] = args->n < 97 ? PICK(d, granules) : PICK(d, many);
     if (args->n >= 97 && depthwise) args->size[WINDOW_GRANULE] = 1; /* vectors of granules of one example */
     args->first = draw_below(d, 3) && (args->n < 97 || edge % 2 == 0) ? draw_below(d, 100) : 0;
@@ -298,8 +298,7 @@ static uint64_t backward_parameters_moves(const op_args *a, int operand)
 /* An element of x masks the same one of dx. Kernels of depthwise convolutions apply masks to whole lines at the end. */
 static bool backward_input_may_replace(const op_args *a, int operand)
 {
-    const bool depthwise = a->size[WINDOW_GROUPS] > 1 && a->size[WINDOW_GROUPS] == a->size[WINDOW_C];
-    return a->masked && operand == 3 && !depthwise;
+    return a->masked && operand == 3 && !window_is_depthwise(a);
 }
 
 static uint64_t conv_flops(const op_args *a) { return 2 * window_out_elements(a) * window_chain(a); }

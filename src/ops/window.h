@@ -61,4 +61,10 @@ static inline uint64_t window_chain(const op_args *a) /* fmas of one output */
 }
 static inline uint64_t window_weights(const op_args *a) { return a->size[WINDOW_O] * window_chain(a); }
 
+/* Whether each group has one input channel. */
+static inline bool window_is_depthwise(const op_args *a)
+{
+    return a->size[WINDOW_GROUPS] > 1 && a->size[WINDOW_GROUPS] == a->size[WINDOW_C];
+}
+
 #endif

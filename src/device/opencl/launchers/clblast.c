@@ -147,17 +147,12 @@ static tas_status forward_no_bias(tas_device *device, const op_args *a, const me
     return status ? status : end_with_relu(device, a, (uint64_t)p.m * p.n, &m[2]);
 }
 
-/* The place of x in scratch memory, in floats, behind what CLBlast wants, if the product replaces it. */
-static uint32_t kept_at(tas_device *device, clblast_product p)
-{
-    return (uint32_t)block_count(clblast_temporary_bytes(device, p), sizeof(float));
-}
-
+/* An x that the product replaces is kept at the end of the scratch memory, behind what CLBlast wants. */
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const clblast_product p = input_product(a);
     const uint64_t count = (uint64_t)p.m * p.n;
-    const uint32_t at = a->replaces ? kept_at(device, p) : 0;
+    const uint32_t at = a->replaces ? (uint32_t)(scratch->bytes / sizeof(float) - count) : 0;
     const mem *x = a->replaces ? scratch : &m[3];
     tas_status status = TAS_OK;
     if (a->replaces) status = run_rows(device, "keep_rows", count, ARGS(A_MEM(&m[3]), A_MEM(scratch), A_U32(at)));
@@ -193,7 +188,8 @@ static uint64_t forward_scratch(tas_device *device, const op_args *a)
 static uint64_t input_scratch(tas_device *device, const op_args *a)
 {
     const clblast_product p = input_product(a);
-    return (kept_at(device, p) + (a->masked ? (uint64_t)p.m * p.n : 0)) * sizeof(float);
+    const uint64_t wanted = block_count(clblast_temporary_bytes(device, p), sizeof(float));
+    return (wanted + (a->masked ? (uint64_t)p.m * p.n : 0)) * sizeof(float);
 }
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {

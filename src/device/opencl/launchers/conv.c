@@ -62,7 +62,7 @@ enum { FORMS = sizeof forms / sizeof *forms };
 static bool form_fits(const tas_device *device, const op_args *a, const form *f)
 {
     const uint32_t vectors = op_panel_width(a) / conv_vector_width(device, a);
-    if (depthwise_fits(a) || (op_panel_width(a) == 1) != (f->size[VECTORS] > 0)) return false;
+    if (window_is_depthwise(a) || (op_panel_width(a) == 1) != (f->size[VECTORS] > 0)) return false;
     return f->size[VECTORS] || (f->size[ROWS] + 1) * vectors + 1 <= opencl_vector_registers(device);
 }
 
@@ -111,7 +111,7 @@ static packing packing_of(const tas_device *device, const op_args *a)
 
 static uint64_t packed_scratch(tas_device *device, const op_args *a)
 {
-    if (depthwise_fits(a)) return 0;
+    if (window_is_depthwise(a)) return 0;
     const packing p = packing_of(device, a);
     uint64_t most = block_count(p.rows, p.block) * p.block;
     for (int i = 0; i < FORMS && forms_are_open(device); i++) {
@@ -156,7 +156,7 @@ static tas_status pack_weights(tas_device *device, const op_args *a, const packi
 /* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    if (depthwise_fits(a)) return depthwise_forward(device, a, m, scratch);
+    if (window_is_depthwise(a)) return depthwise_forward(device, a, m, scratch);
     const bool biased = a->op == OP_CONV_FORWARD;
     const packing p = packing_of(device, a);
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
@@ -175,7 +175,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
 
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    if (depthwise_fits(a)) return depthwise_backward_input(device, a, m, scratch);
+    if (window_is_depthwise(a)) return depthwise_backward_input(device, a, m, scratch);
     const packing p = packing_of(device, a);
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MASK(a, m));
     cl_kernel kernel;
@@ -196,8 +196,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
  * other, with outputs in the lanes. Both add to the totals in the granules' order. */
 
 enum {
-    PACKED_MOST =
-        1 << 20, /* bytes of x and dy that are packed at once, or one example or pass: a near cache holds them */
+    PACKED_MOST = 1 << 20,   /* bytes of x and dy that are packed at once, for a near cache, or one example or pass */
     IN_PLACE_MOST = 4 << 20, /* of a launch that reads panels with narrow vectors */
     SMALL_STRIP = 5, /* outputs of a strip in verify's cases: of narrow planes a few lines, of wide ones part of one */
 };
@@ -226,7 +225,7 @@ static uint32_t sums_most(const tas_device *device) { return opencl_vector_regis
 static bool block_fits(const tas_device *device, const op_args *a, const form *f)
 {
     const uint32_t rows = f->size[OUTPUTS] > f->size[SPREAD] ? f->size[OUTPUTS] : f->size[SPREAD];
-    return !depthwise_fits(a) && rows * f->size[COLS] <= sums_most(device);
+    return !window_is_depthwise(a) && rows * f->size[COLS] <= sums_most(device);
 }
 
 static const form_table block_list = {blocks, BLOCKS, block_fits};
@@ -291,7 +290,7 @@ static uint64_t spread_most(tas_device *device, const weights_way *w, const op_a
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    if (depthwise_fits(a)) return depthwise_weights_scratch(device, a);
+    if (window_is_depthwise(a)) return depthwise_weights_scratch(device, a);
     const weights_way w = way_of(device, a);
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w, a);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
@@ -384,7 +383,8 @@ static tas_status run_in_place(tas_device *device, const op_args *a, const weigh
     tas_status status = TAS_OK;
     for (uint32_t begin = 0, end; begin < count && !status; begin = end) {
         end = count - begin < most ? count : begin + most;
-        const weights_run run = {false, false, &m[0], &m[1], 0, begin, end, a->first, op_panel_width(a)};
+        const weights_run run = {
+            .x = &m[0], .dy = &m[1], .begin = begin, .n = end, .first = a->first, .pitch = op_panel_width(a)};
         status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -404,7 +404,8 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
         const uint32_t dy_at = (uint32_t)(block_count(some, w->lanes) * w->lanes * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
-        const weights_run run = {false, false, scratch, scratch, dy_at, 0, some, number + done, w->lanes};
+        const weights_run run = {
+            .x = scratch, .dy = scratch, .dy_at = dy_at, .n = some, .first = number + done, .pitch = w->lanes};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -451,7 +452,14 @@ static tas_status run_spread(tas_device *device, const op_args *a, const weights
         const uint32_t dy_at = packs ? (uint32_t)(some * w->x) : 0;
         if (packs) status = pack_rows(device, a, w, r, some, m, scratch);
         if (!status) status = pack_outputs(device, a, w, r, some, dy_at, m, scratch);
-        const weights_run run = {true, biased, packs ? scratch : &m[0], scratch, dy_at, 0, some, a->first + r, 1};
+        const weights_run run = {.spread = true,
+                                 .biased = biased,
+                                 .x = packs ? scratch : &m[0],
+                                 .dy = scratch,
+                                 .dy_at = dy_at,
+                                 .n = some,
+                                 .first = a->first + r,
+                                 .pitch = 1};
         if (!status) status = run_weights(device, a, w, &run, m);
     }
     return status;
@@ -488,7 +496,7 @@ static tas_status run_all(tas_device *device, const op_args *a, const weights_wa
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    if (depthwise_fits(a)) return depthwise_backward_weights(device, a, m, scratch);
+    if (window_is_depthwise(a)) return depthwise_backward_weights(device, a, m, scratch);
     const weights_way w = way_of(device, a);
     return run_all(device, a, &w, false, m, scratch);
 }
@@ -507,7 +515,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    if (!depthwise_fits(a)) {
+    if (!window_is_depthwise(a)) {
         const weights_way w = way_of(device, a);
         if (all_spread(&w, a)) return run_all(device, a, &w, true, m, scratch);
     }

@@ -63,7 +63,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     const product p = {s[WINDOW_O] / groups, (uint64_t)a->n * s[WINDOW_OH] * s[WINDOW_OW], groups};
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
     (void)scratch;
-    if (depthwise_fits(a)) return depthwise_gpu_forward(device, a, m);
+    if (window_is_depthwise(a)) return depthwise_gpu_forward(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(biased));
     launch_add(&args, A_LEAST(a));
@@ -81,7 +81,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
                        (uint64_t)groups * least(s[WINDOW_SY], h) * least(s[WINDOW_SX], w)};
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m));
     (void)scratch;
-    if (depthwise_fits(a)) return depthwise_gpu_backward_input(device, a, m);
+    if (window_is_depthwise(a)) return depthwise_gpu_backward_input(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY])));
     launch_add(&args, A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX])));
@@ -104,7 +104,7 @@ static tas_status weights_pass(tas_device *device, const op_args *a, const mem *
 
 static example_sums sums_of(const op_args *a, const mem *operand)
 {
-    const bool biased = a->op == OP_CONV_BACKWARD_PARAMETERS && !depthwise_fits(a);
+    const bool biased = a->op == OP_CONV_BACKWARD_PARAMETERS && !window_is_depthwise(a);
     return sum_examples_of(window_weights(a), biased ? a->size[WINDOW_O] : 0, a->size[WINDOW_GRANULE], operand);
 }
 
@@ -117,7 +117,7 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
 {
     const example_sums sums = sums_of(a, &m[2]);
     return sum_examples_run(device, a, &sums, m, scratch,
-                            depthwise_fits(a) ? depthwise_gpu_weights_pass : weights_pass);
+                            window_is_depthwise(a) ? depthwise_gpu_weights_pass : weights_pass);
 }
 
 static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
@@ -134,7 +134,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 /* Depthwise convolutions have few products per sum, and a kernel of their own. */
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    if (!depthwise_fits(a)) return backward_weights(device, a, m, scratch);
+    if (!window_is_depthwise(a)) return backward_weights(device, a, m, scratch);
     return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
 }
 

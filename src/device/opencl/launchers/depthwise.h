@@ -6,11 +6,6 @@
 
 #include "ops/window.h"
 
-static inline bool depthwise_fits(const op_args *a)
-{
-    return a->size[WINDOW_GROUPS] > 1 && a->size[WINDOW_GROUPS] == a->size[WINDOW_C];
-}
-
 /* On processors: op_launch and op_scratch of each operation. */
 tas_status depthwise_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch);
 tas_status depthwise_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch);
