@@ -13,8 +13,7 @@
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          PANEL  VEC, or a small multiple of it; VEC for layers with few outputs
- *          ROWS   even, such that ROWS * PANEL / VEC sums, a row of weights and one more fit in the vector registers;
- *                 more than 8 loses where I is a multiple of 1024, since X's rows then share one set of an 8-way cache
+ *          ROWS   even, such that ROWS * PANEL / VEC sums, a row of weights and one more fit in the vector registers
  */
 // lint: -D VEC=16 -D PANEL=32 -D ROWS=8
 // lint: -D VEC=16 -D PANEL=32 -D ROWS=12
@@ -43,13 +42,13 @@ INLINE uint2 find_block(uint id, uint blocks, uint panels)
     return (uint2)(chunk * CHUNK + within - panel * size, panel);
 }
 
-// c(r, lane) = fma(a(r, k), b(k, lane), c(r, lane)) for k = 0 .. count-1, where b(k, lane) = b[k * PANEL + lane] and
+// c(r, lane) = fma(a(r, k), b(k, lane), c(r, lane)) for k = 0 .. count-1, where b(k, lane) = b[k * b_step + lane] and
 // a(r, k) = a[at[r] + k * a_step + k / PANEL * a_skip]. `rows`, `vecs` and `skips` are constants wherever this is
 // inlined. It is one loop even if `a` skips: with a loop around it, compilers run out of 16 registers and spill the
 // sums.
 INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
                   const __global float *a, const uint at[ROWS], ulong a_step, const bool skips, ulong a_skip,
-                  const __global float *b, uint count)
+                  const __global float *b, ulong b_step, uint count)
 {
     uint within = 0;
 #pragma unroll 1
@@ -62,12 +61,38 @@ INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
             UNROLL for (int v = 0; v < vecs; v++)
                 c[r][v] = fma(ar, bk[v], c[r][v]);
         }
-        b += PANEL;
+        b += b_step;
         a += a_step;
         if (skips) {
             bool end = ++within == PANEL;
             a += end ? a_skip : 0;
             within = end ? 0 : within;
+        }
+    }
+}
+
+#define COPIED 256 // columns of X that are copied at once, at most
+
+// chain() for rows of X, `copied` columns at a time by way of copies that do not share the sets of a cache.
+INLINE void chain_copies(vec c[ROWS][VECS], const int rows, const __global float *x, const uint at[ROWS],
+                         const __global float *w, uint I, uint copied)
+{
+    float near[ROWS][COPIED + VEC];
+    for (uint i = 0, count; i < I; i += count) {
+        count = min(I - i, copied);
+        UNROLL for (int r = 0; r < rows; r++) {
+            for (uint k = 0; k < count; k++)
+                near[r][k] = x[at[r] + i + k];
+        }
+#pragma unroll 1
+        for (uint k = 0; k < count; k++, w += PANEL) {
+            vec wk[VECS];
+            UNROLL for (int v = 0; v < VECS; v++)
+                wk[v] = load_vec(v, w);
+            UNROLL for (int r = 0; r < rows; r++) {
+                UNROLL for (int v = 0; v < VECS; v++)
+                    c[r][v] = fma((vec)(near[r][k]), wk[v], c[r][v]);
+            }
         }
     }
 }
@@ -87,7 +112,7 @@ INLINE void store_row(__global float *y, const vec c[VECS], uint count, float le
 
 INLINE void forward_block(const int rows, const __global float *x, const __global float *w, const __global float *bias,
                           __global float *y, uint n0, uint o0, uint N, uint I, uint O, uint biased,
-                          float least)
+                          float least, uint copied)
 {
     vec c[ROWS][VECS];
     uint at[ROWS];
@@ -101,24 +126,28 @@ INLINE void forward_block(const int rows, const __global float *x, const __globa
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = start[v];
     }
-    chain(c, rows, VECS, x + (ulong)n0 * I, at, 1, false, 0, w + (ulong)o0 * I, I);
+    if (copied)
+        chain_copies(c, rows, x + (ulong)n0 * I, at, w + (ulong)o0 * I, I, copied);
+    else
+        chain(c, rows, VECS, x + (ulong)n0 * I, at, 1, false, 0, w + (ulong)o0 * I, PANEL, I);
     UNROLL for (int r = 0; r < rows; r++) {
         if (n0 + r < N)
             store_row(y + (ulong)(n0 + r) * O + o0, c[r], min((uint)PANEL, O - o0), least);
     }
 }
 
-/* Y = X Wt + b, or without b if `biased` is 0. One work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
+/* Y = X Wt + b, or without b if `biased` is 0. X is copied, `copied` columns at a time, or read where it lies (0). One
+ * work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
-                     uint biased, float least)
+                     uint biased, float least, uint copied)
 {
     uint2 at = find_block(get_global_id(0), (N + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
     uint n0 = at.x * ROWS, o0 = at.y * PANEL, left = N - n0;
     if (left > ROWS / 2)
-        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O, biased, least);
+        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O, biased, least, copied);
     else
-        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased, least);
+        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased, least, copied);
 }
 
 // dX[n0 + lane][i0 + r] = c(r, lane), or 0 where X is, if it masks (else it is 0 here).
@@ -164,7 +193,7 @@ INLINE void backward_input_block(const int rows, const int vecs, const __global 
         UNROLL for (int v = 0; v < vecs; v++)
             c[r][v] = (vec)(0.0f);
     }
-    chain(c, rows, vecs, w + (ulong)i0 * PANEL, at, 1, true, (ulong)(I - 1) * PANEL, dyt + (ulong)n0 * O, O);
+    chain(c, rows, vecs, w + (ulong)i0 * PANEL, at, 1, true, (ulong)(I - 1) * PANEL, dyt + (ulong)n0 * O, PANEL, O);
     store_transposed(dx, x, c, rows, vecs, n0, i0, N, I);
 }
 
@@ -183,9 +212,9 @@ KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY *
         backward_input_block(ROWS, VECS, dyt, w, dx, mask, n0, i0, N, I, O);
 }
 
-INLINE void backward_weights_block(const int rows, const __global float *dyp, const __global float *x,
-                                   __global float *total, __global float *partial, uint i0, uint N, uint I,
-                                   uint first, uint batch, uint granule)
+INLINE void backward_weights_block(const int rows, const __global float *dy, ulong pitch, uint whole, uint outputs,
+                                   const __global float *x, __global float *total, __global float *partial, uint i0,
+                                   uint N, uint I, uint first, uint batch, uint granule)
 {
     uint at[ROWS];
     UNROLL for (int r = 0; r < rows; r++)
@@ -201,9 +230,20 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
             UNROLL for (int v = 0; v < VECS; v++)
                 c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + at[r] * PANEL);
         }
-        chain(c, rows, VECS, x, at, I, false, 0, dyp, run);
-        x += (ulong)run * I;
-        dyp += (ulong)run * PANEL;
+        const uint wide = min(run, max(whole, n) - n);
+        chain(c, rows, VECS, x, at, I, false, 0, dy, pitch, wide);
+        x += (ulong)wide * I;
+        dy += wide * pitch;
+        for (uint k = wide; k < run; k++, x += I, dy += pitch) {
+            vec d[VECS];
+            load_row(d, dy, outputs);
+            UNROLL for (int r = 0; r < rows; r++) {
+                UNROLL for (int v = 0; v < VECS; v++)
+                    c[r][v] = fma((vec)(x[at[r]]), d[v], c[r][v]);
+            }
+        }
+        if (outputs < PANEL)
+            clear_lanes(c, rows, outputs);
 
         bool closed = within + run == granule || j + run == batch;
         store_sums(c, rows, inputs, closed, closed && j >= granule, total, partial);
@@ -214,25 +254,30 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
  * granules (0: the whole batch is one).
  * A granule that the tile leaves unfinished is kept in `partial`, without arith_flush, like all partial sums. The
  * first block of a panel has the gradient of the bias, too, unless `no_bias` is set. One work-item per block:
- * ceil(I / ROWS) * ceil(O / PANEL). */
-KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */,
-                              const __global float *x /* (N, I) */, __global float *total /* panels */,
+ * ceil(I / ROWS) * ceil(O / PANEL).
+ * dy begins with the first of the examples. A panel of its outputs lies `panel_apart` floats from the one before, and a
+ * row `pitch` from the one before: dense_pack_columns of dY, or dY itself. Of dy, `end` floats may be read. */
+KERNEL dense_backward_weights(const __global float *dy, const __global float *x /* (N, I) */,
+                              __global float *total /* panels */,
                               __global float *partial /* panels, or unused if granule is 0 */,
                               __global float *bias_total /* (O) */, __global float *bias_partial /* (O), likewise */,
-                              uint from, uint N, uint I, uint O, uint first, uint batch, uint granule, uint no_bias)
+                              uint from, uint N, uint I, uint O, uint first, uint batch, uint granule, uint no_bias,
+                              uint panel_apart, uint pitch, uint end)
 {
     uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
-    uint i0 = at.x * ROWS, o0 = at.y * PANEL;
-    dyp += (ulong)o0 * N;
+    uint i0 = at.x * ROWS, o0 = at.y * PANEL, outputs = min((uint)PANEL, O - o0);
+    const uint whole = whole_rows(at.y * panel_apart, pitch, end, outputs, N);
+    dy += at.y * panel_apart;
     if (i0 == 0 && !no_bias)
-        add_biases(dyp, PANEL, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N, first, batch, granule);
+        add_biases(dy, pitch, outputs, bias_total + o0, bias_partial + o0, N, first, batch, granule);
     if (granule == 0) {
         granule = batch;
         partial = total;
     }
     total += (ulong)o0 * I + (ulong)i0 * PANEL;
     partial += (ulong)o0 * I + (ulong)i0 * PANEL;
-    backward_weights_block(ROWS, dyp, x + (ulong)from * I, total, partial, i0, N, I, first, batch, granule);
+    backward_weights_block(ROWS, dy, pitch, whole, outputs, x + (ulong)from * I, total, partial, i0, N, I, first, batch,
+                           granule);
 }
 
 /* The gradient of the bias alone, by the same rule. One work-item per PANEL outputs: ceil(O / PANEL). */
@@ -247,8 +292,8 @@ KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float
 // Rows of dY per work-item of dense_pack_columns.
 #define PACK_ROWS 32
 
-/* Panels of PANEL columns of N rows of dY, from row `from` on, dyp[ceil(O / PANEL)][N][PANEL], 0 beyond O.
- * ceil(O / PANEL) * ceil(N / PACK_ROWS) work-items. */
+/* Panels of PANEL columns of N rows of dY, from row `from` on, dyp[ceil(O / PANEL)][N][PANEL]; the last column is
+ * repeated beyond O. ceil(O / PANEL) * ceil(N / PACK_ROWS) work-items. */
 KERNEL dense_pack_columns(const __global float *dy /* (N, O) */, __global float *dyp, uint from, uint N, uint O)
 {
     uint panels = (O + PANEL - 1) / PANEL, id = get_global_id(0), group = id / panels;
@@ -260,10 +305,8 @@ KERNEL dense_pack_columns(const __global float *dy /* (N, O) */, __global float 
             UNROLL for (int v = 0; v < VECS; v++)
                 store_vec(load_vec(v, row + o0), v, dyp + (ulong)n * PANEL);
         } else {
-            for (uint lane = 0; lane < PANEL; lane++) {
-                float d = row[min(o0 + lane, O - 1)];
-                dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;
-            }
+            for (uint lane = 0; lane < PANEL; lane++)
+                dyp[(ulong)n * PANEL + lane] = row[min(o0 + lane, O - 1)];
         }
     }
 }

@@ -19,9 +19,9 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-// c(r, lane) = fma(a[r a_row + k a_step], b[k PANEL + lane], c(r, lane)) for k = 0 .. count-1.
+// c(r, lane) = fma(a[r a_row + k a_step], b[k b_step + lane], c(r, lane)) for k = 0 .. count-1.
 INLINE void chain(vec c[ROWS][VECS], const float *a, const uint a_row, const uint a_step, const __global float *b,
-                  uint count)
+                  ulong b_step, uint count)
 {
 #pragma unroll 1
     for (uint k = 0; k < count; k++) {
@@ -34,7 +34,7 @@ INLINE void chain(vec c[ROWS][VECS], const float *a, const uint a_row, const uin
                 c[r][v] = fma(ar, bk[v], c[r][v]);
         }
         a += a_step;
-        b += PANEL;
+        b += b_step;
     }
 }
 
@@ -64,7 +64,7 @@ INLINE void add_outputs(vec sums[ROWS][VECS], const float *near, const __global 
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = sums[r][v];
     }
-    chain(c, near, LINE, 1, dyt, count);
+    chain(c, near, LINE, 1, dyt, PANEL, count);
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int v = 0; v < VECS; v++)
             sums[r][v] = c[r][v];
@@ -158,35 +158,47 @@ INLINE void copy_inputs(float *near, const __global float *x, uint wide, uint co
     }
 }
 
-// Adds `count` examples to the sums of a block, which begin, or continue those in `partial`.
-INLINE void add_examples(const float *near, const __global float *dyp, uint count, uint inputs, bool begins,
-                         bool closed, bool add, __global float *total, __global float *partial)
+// Adds `count` examples, of which `whole` have PANEL floats of dY, to the sums of a block, which begin, or continue
+// those in `partial`.
+INLINE void add_examples(const float *near, const __global float *dy, ulong pitch, uint whole, uint outputs, uint count,
+                         uint inputs, bool begins, bool closed, bool add, __global float *total,
+                         __global float *partial)
 {
     vec c[ROWS][VECS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
-    chain(c, near, 1, WIDE, dyp, count);
+    chain(c, near, 1, WIDE, dy, pitch, whole);
+    for (uint k = whole; k < count; k++) {
+        vec d[VECS];
+        load_row(d, dy + k * pitch, outputs);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                c[r][v] = fma((vec)(near[k * WIDE + r]), d[v], c[r][v]);
+        }
+    }
+    if (outputs < PANEL)
+        clear_lanes(c, ROWS, outputs);
     store_sums(c, ROWS, inputs, closed, add, total, partial);
 }
 
-/* dW = dYt X, by the rule of granules: dense_backward_weights in dense.cl. `strip` examples at a time, a whole granule
- * at least unless the batch is one, and `group` panels per work-item. Work-items: ceil(I / WIDE), ceil(panels / group).
- */
-KERNEL dense_backward_weights_near(const __global float *dyp /* dense_pack_columns of dY */,
-                                   const __global float *x /* (N, I) */, __global float *total /* panels */,
+/* dW = dYt X, by the rule of granules: dense_backward_weights in dense.cl, which says where dy is. `strip` examples at
+ * a time, a whole granule at least unless the batch is one, and `group` panels per work-item. Work-items:
+ * ceil(I / WIDE), ceil(panels / group). */
+KERNEL dense_backward_weights_near(const __global float *dy, const __global float *x /* (N, I) */,
+                                   __global float *total /* panels */,
                                    __global float *partial /* panels, or unused if granule is 0 */,
                                    __global float *bias_total /* (O) */,
                                    __global float *bias_partial /* (O), likewise */, uint from, uint N, uint I, uint O,
-                                   uint first, uint batch, uint granule, uint no_bias, uint strip, uint group)
+                                   uint first, uint batch, uint granule, uint no_bias, uint panel_apart, uint pitch,
+                                   uint end, uint strip, uint group)
 {
     const uint i0 = get_global_id(0) * WIDE, wide = min((uint)WIDE, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
     float near[STRIP * WIDE];
-    dyp += (ulong)p0 * PANEL * N;
-    for (uint p = 0, o0 = p0 * PANEL; p < count && i0 == 0 && !no_bias; p++, o0 += PANEL)
-        add_biases(dyp + (ulong)p * PANEL * N, PANEL, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
+    for (uint p = p0, o0 = p0 * PANEL; p < p0 + count && i0 == 0 && !no_bias; p++, o0 += PANEL)
+        add_biases(dy + p * panel_apart, pitch, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
                    first, batch, granule);
     if (granule == 0) {
         granule = batch;
@@ -201,10 +213,12 @@ KERNEL dense_backward_weights_near(const __global float *dyp /* dense_pack_colum
         const bool closed = within + run == granule || j + run == batch;
         copy_inputs(near, x + (ulong)n * I, wide, run, I);
         for (uint p = 0; p < count; p++) {
+            const uint from_dy = (p0 + p) * panel_apart + n * pitch, outputs = min((uint)PANEL, O - (p0 + p) * PANEL);
+            const uint whole = whole_rows(from_dy, pitch, end, outputs, run);
             for (uint b = 0; b * ROWS < wide; b++) {
                 const ulong at = ((ulong)p * I + b * ROWS) * PANEL;
-                add_examples(near + b * ROWS, dyp + ((ulong)p * N + n) * PANEL, run, wide - b * ROWS, within == 0,
-                             closed, closed && j >= granule, total + at, partial + at);
+                add_examples(near + b * ROWS, dy + from_dy, pitch, whole, outputs, run,
+                             wide - b * ROWS, within == 0, closed, closed && j >= granule, total + at, partial + at);
             }
         }
     }

@@ -8,6 +8,36 @@
 
 #define VECS (PANEL / VEC)
 
+// Of N rows `pitch` apart, the first at `at`, so many have PANEL floats before `end`. What follows a row's last output
+// is of another row, or a copy.
+INLINE uint whole_rows(uint at, uint pitch, uint end, uint outputs, uint N)
+{
+    if (outputs == PANEL)
+        return N;
+    return at + PANEL > end ? 0 : min((end - at - PANEL) / pitch + 1, N);
+}
+
+// The outputs of a row that has no PANEL floats; its last one fills the other lanes.
+INLINE void load_row(vec d[VECS], const __global float *dy, uint outputs)
+{
+    UNROLL for (int v = 0; v < VECS; v++) {
+        UNROLL for (uint lane = 0; lane < VEC; lane++)
+            ((float *)&d[v])[lane] = dy[min(v * VEC + lane, outputs - 1)];
+    }
+}
+
+// 0 in the lanes of outputs that are missing.
+INLINE void clear_lanes(vec c[ROWS][VECS], const int rows, uint outputs)
+{
+    UNROLL for (int v = 0; v < VECS; v++) {
+        vec keep;
+        UNROLL for (uint lane = 0; lane < VEC; lane++)
+            ((float *)&keep)[lane] = v * VEC + lane < outputs ? 1.0f : 0.0f;
+        UNROLL for (int r = 0; r < rows; r++)
+            c[r][v] = keep == 0.0f ? (vec)(0.0f) : c[r][v];
+    }
+}
+
 // Stores what a run of examples leaves, for the first `inputs` of the rows. What ends a granule (`closed`) goes to the
 // total, and is added to it if it is not the first one. `rows` is a constant wherever this is inlined. A chain that
 // starts at +0 never ends at -0, but llvmpipe's does if each product is -0: hence the selection.

@@ -40,6 +40,7 @@ def plant(path, operations, ways, rows):
         MUTATIONS.append(Mutation(path, row[0], row[1], operations.split(), ways, row[2] if len(row) > 2 else ""))
 
 
+BEHIND = "what lies behind dY is stored nowhere, and PoCL does not see that it is read"
 UNSTORED = "it changes only sums that are not stored"
 IEEE_CHAIN = "on a device that keeps denormals no chain that starts at +0 ends at -0: for llvmpipe"
 LOSS_IS_LARGE = "a loss is 0, or 2^-36 at least: the logarithm of a sum of 1 or more, and what is far above that"
@@ -281,7 +282,9 @@ plant(
         ("if (left > ROWS / 2)", "if (left > ROWS / 2 + 1)"),
         ("vec done = finish_vec(c[v], least);", "vec done = c[v];"),
         ("vec done = finish_vec(c[v], least);", "vec done = flush_vec(c[v]);"),
-        ("b += PANEL;", "b += VEC;"),
+        ("b += b_step;", "b += VEC;"),
+        ("i += count) {\n        count = min(I - i, copied);", "i += count) {\n        count = copied;"),
+        ("near[r][k] = x[at[r] + i + k];", "near[r][k] = x[at[r] + k];"),
         ("biased ? bias[min(o0 + v * VEC + lane, O - 1)] : 0.0f", "bias[min(o0 + v * VEC + lane, O - 1)]"),
     ],
 )
@@ -310,10 +313,13 @@ plant(
         ("c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + at[r] * PANEL);",
          "c[r][v] = load_vec(v, partial + at[r] * PANEL);"),
         ("closed && j >= granule, total", "closed && j > granule, total"),
-        ("x += (ulong)run * I;", "x += (ulong)run * I + 1;"),
+        ("x += (ulong)wide * I;", "x += (ulong)wide * I + 1;"),
         ("for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {", "for (uint n = n0; n < n0 + PACK_ROWS; n++) {"),
-        ("dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;", "dyp[(ulong)n * PANEL + lane] = d;"),
-        ("if (o0 + PANEL <= O) {", "if (o0 <= O) {"),
+        ("= row[min(o0 + lane, O - 1)];", "= row[min(lane, O - 1)];"),
+        ("const uint wide = min(run, max(whole, n) - n);", "const uint wide = run;", BEHIND),
+        ("load_row(d, dy, outputs);", "load_row(d, dy, outputs - 1);"),
+        ("if (outputs < PANEL)\n            clear_lanes", "if (outputs < PANEL - 1)\n            clear_lanes"),
+        ("whole_rows(at.y * panel_apart, pitch, end, outputs, N)", "whole_rows(0, pitch, end, outputs, N)", BEHIND),
     ],
 )
 plant(
@@ -325,6 +331,10 @@ plant(
         ("store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);", "store_vec(sum, v, to + r * PANEL);",
          IEEE_CHAIN),
         ("if ((uint)r < inputs) {", "if ((uint)r <= inputs) {"),
+        ("(end - at - PANEL) / pitch + 1, N)", "(end - at - PANEL) / pitch, N)", "the row is then loaded lane by lane"),
+        ("at + PANEL > end ? 0", "at > end ? 0", BEHIND),
+        ("v * VEC + lane < outputs ? 1.0f", "v * VEC + lane <= outputs ? 1.0f"),
+        ("dy[min(v * VEC + lane, outputs - 1)];", "dy[min(lane, outputs - 1)];"),
     ],
 )
 plant(
@@ -349,7 +359,7 @@ plant(
         ("min(group, (N + PANEL - 1) / PANEL - p0)", "group"),
         ("near[i] = x[min(i, wide - 1)];", "near[i] = x[min(i, wide - 2)];"),
         ("run = min(min(N - n, granule - within), strip);", "run = min(N - n, strip);"),
-        ("within == 0,\n", "n == 0,\n"),
+        ("within == 0, closed,", "n == 0, closed,"),
         ("closed && j >= granule, total", "closed && j > granule, total"),
     ],
 )
@@ -458,7 +468,7 @@ plant(
     [
         ("if (i0 == 0 && !no_bias)", "if (i0 == 0)"),
         ("if (i0 == 0 && !no_bias)", "if (!no_bias)"),
-        ("dyp, x + (ulong)from * I, total", "dyp, x, total"),
+        ("x + (ulong)from * I, total", "x, total"),
         ("dy + (ulong)(from + n) * O;", "dy + (ulong)n * O;"),
     ],
 )
@@ -467,7 +477,11 @@ plant(
     "dense_backward_weights dense_backward_parameters",
     [CPU],
     [
-        ("p < count && i0 == 0 && !no_bias; p++, o0 += PANEL)", "p < count && i0 == 0 && !no_bias; p++)"),
+        ("i0 == 0 && !no_bias; p++, o0 += PANEL)", "i0 == 0 && !no_bias; p++)"),
+        ("whole_rows(from_dy, pitch, end, outputs, run)", "whole_rows(0, pitch, end, outputs, run)",
+         BEHIND),
+        ("load_row(d, dy + k * pitch, outputs);", "load_row(d, dy, outputs);"),
+        ("if (outputs < PANEL)\n        clear_lanes", "if (outputs < PANEL - 1)\n        clear_lanes"),
         ("x += (ulong)from * I + i0;", "x += i0;"),
     ],
 )
@@ -1260,7 +1274,7 @@ plant(
     [
         ("y[(uint64_t)n * outputs + at + o] = finish_value(a, c[o]);",
          "y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);"),
-        ("inputs + i, arith_flush(row[i]))", "inputs + i, row[i])"),
+        ("mask_value(a, x, at, arith_flush(row[i]));", "mask_value(a, x, at, row[i]);"),
         ("if (!x)\n                for (uint32_t i = 0; i < width; i++) c[i] += dr;",
          "if (!x)\n                c[0] = dr;"),
         ("outputs - at < BLOCK ? outputs - at : BLOCK;", "outputs - at < BLOCK ? outputs - at : BLOCK - 1;"),
@@ -1343,7 +1357,12 @@ plant(
     [
         ("block_count(a->n, f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),",
          "block_count(a->n, f->size[ROWS]) * (a->size[DENSE_OUTPUTS] / panel)),"),
-        ("block_count(a->n, PACK_ROWS)),", "(size_t)a->n / PACK_ROWS),"),
+        ("panels * block_count(count, PACK_ROWS)),", "panels * (size_t)(count / PACK_ROWS)),"),
+        ("dy_rows dy = {m[1], panel_of(device, a), outputs, a->n * outputs};",
+         "dy_rows dy = {m[1], panel_of(device, a), outputs, (a->n + 1) * outputs};",
+         BEHIND),
+        ("copies ? near_limit(device, COPIED, 2) : 0;", "0;", "the same sums, slower"),
+
         ("PACK_ROWS = 32,", "PACK_ROWS = 33,"),
     ],
 )

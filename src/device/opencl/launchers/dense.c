@@ -7,7 +7,11 @@
 #include "ops/dense.h"
 
 enum {
-    PACK_ROWS = 32,        /* rows of dY that one work-item of dense_pack_columns packs */
+    PACK_ROWS = 32,       /* rows of dY that one work-item of dense_pack_columns packs */
+    COPIED_INPUTS = 1024, /* whose multiples put X's rows into one set of a cache: they are copied, */
+    COPIED = 256,         /* so many columns at once */
+    PACKED_OUTPUTS = 512, /* whose multiples put dY's rows into a few sets of a cache: it is packed */
+    PACKED_WHOLE = 128,   /* examples at most of a batch in one tile for which it is packed, too: vectors are aligned */
     PACKED_EXAMPLES = 512, /* rows of dY that are packed at once */
     FEW = 4,               /* examples at most for the kernels of dense_few.cl */
     FEW_RUN = 64,          /* inputs of a work-item there */
@@ -52,7 +56,7 @@ static bool form_fits(const tas_device *device, const op_args *a, const form *f)
 static const form_table form_list = {forms, FORMS, form_fits}, block_list = {forms, FEW_1, form_fits};
 
 /* Rows of a block. Sums, a row of weights and one value fill 16 registers. Machines with 16 floats per vector have
- * 32, but more than 8 rows are slower if they are 4096 bytes apart and share one set of an 8-way cache. */
+ * 32, but more than 8 rows of X gain nothing. */
 static int usual_rows(const tas_device *device) { return opencl_vector_width(device) == 16 ? ROWS_8 : ROWS_6; }
 
 static const form *choose_block(const tas_device *device, const op_args *a)
@@ -129,7 +133,8 @@ static tas_status run_near(tas_device *device, const op_args *a, const form *f, 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const bool biased = a->op == OP_DENSE_FORWARD;
-    const uint32_t panel = panel_of(device, a);
+    const bool copies = a->size[DENSE_INPUTS] % near_limit(device, COPIED_INPUTS, 3) == 0;
+    const uint32_t panel = panel_of(device, a), copied = copies ? near_limit(device, COPIED, 2) : 0;
     const form *f = choose_block(device, a);
     cl_kernel kernel;
     (void)scratch;
@@ -137,7 +142,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
-             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased), A_LEAST(a));
+             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased), A_LEAST(a), A_U32(copied));
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->n, f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
                          &args);
@@ -183,8 +188,13 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
                          &args);
 }
 
-/* The examples at most of which dY is packed at once, in panels of outputs: whole granules, so that none is left open
- * between them. */
+/* Whether dY is packed in panels of outputs: else it is read where it lies. */
+static bool packs_outputs(tas_device *device, const op_args *a)
+{
+    return a->size[DENSE_OUTPUTS] % near_limit(device, PACKED_OUTPUTS, 2) == 0;
+}
+
+/* The examples at most of which it is packed at once: whole granules, so that none is left open between them. */
 static uint32_t packed_most(tas_device *device, const op_args *a)
 {
     const uint32_t most = near_limit(device, PACKED_EXAMPLES, 3), granule = a->size[DENSE_GRANULE];
@@ -194,7 +204,7 @@ static uint32_t packed_most(tas_device *device, const op_args *a)
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    if (a->n <= FEW && !forms_are_open(device)) return 0;
+    if ((a->n <= FEW && !forms_are_open(device)) || !packs_outputs(device, a)) return 0;
     const uint32_t panel = panel_of(device, a);
     return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)packed_most(device, a) * sizeof(float);
 }
@@ -220,38 +230,57 @@ static tas_status backward_weights_few(tas_device *device, const op_args *a, con
         &args);
 }
 
-/* From `count` examples of the tile. */
-static tas_status backward_weights_from(tas_device *device, const op_args *a, const form *f, uint32_t from,
-                                        uint32_t count, const mem *m, const mem *scratch)
+/* Rows of dY: the first of them, and how kernels find the others. */
+typedef struct dy_rows {
+    mem at;
+    uint32_t panel_apart, pitch, end;
+} dy_rows;
+
+static tas_status pack_outputs(tas_device *device, const op_args *a, const form *f, uint32_t from, uint32_t count,
+                               const mem *m, const mem *scratch, dy_rows *out)
 {
-    const uint32_t panel = panel_of(device, a), outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
-    cl_kernel pack, kernel = NULL;
-    tas_status status = get_kernel(device, a, f, "dense_pack_columns", &pack);
-    if (!status && !f->size[NEAR]) status = get_kernel(device, a, f, "dense_backward_weights", &kernel);
+    const uint32_t panel = panel_of(device, a), outputs = a->size[DENSE_OUTPUTS];
+    const uint32_t panels = (uint32_t)block_count(outputs, panel);
+    cl_kernel kernel;
+    *out = (dy_rows){*scratch, panel * count, panel, panels * panel * count};
+    tas_status status = get_kernel(device, a, f, "dense_pack_columns", &kernel);
     if (status) return status;
-    const launch_args packing = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(from), A_U32(count), A_U32(outputs));
-    status = launch_kernel(device, pack, launch_line(1, block_count(outputs, panel) * block_count(count, PACK_ROWS)),
-                           &packing);
+    const launch_args args = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(from), A_U32(count), A_U32(outputs));
+    return launch_kernel(device, kernel, launch_line(1, panels * block_count(count, PACK_ROWS)), &args);
+}
+
+/* Of `count` examples of the tile, which are rows of dY. */
+static tas_status backward_weights_of(tas_device *device, const op_args *a, const form *f, uint32_t from,
+                                      uint32_t count, const mem *m, const dy_rows *dy)
+{
+    const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
+    cl_kernel kernel = NULL;
+    tas_status status = f->size[NEAR] ? TAS_OK : get_kernel(device, a, f, "dense_backward_weights", &kernel);
     if (status) return status;
-    launch_args args =
-        ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(bias_of(a, m, 0)), A_MEM(bias_of(a, m, 1)),
-             A_U32(from), A_U32(count), A_U32(inputs), A_U32(outputs), A_U32(a->first + from), A_U32(a->batch),
-             A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)));
+    launch_args args = ARGS(A_MEM(&dy->at), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(bias_of(a, m, 0)),
+                            A_MEM(bias_of(a, m, 1)), A_U32(from), A_U32(count), A_U32(inputs), A_U32(outputs),
+                            A_U32(a->first + from), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)),
+                            A_U32(dy->panel_apart), A_U32(dy->pitch), A_U32(dy->end));
     if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_weights_near", &args);
     return launch_kernel(device, kernel,
-                         launch_line(1, block_count(inputs, f->size[ROWS]) * block_count(outputs, panel)), &args);
+                         launch_line(1, block_count(inputs, f->size[ROWS]) * block_count(outputs, panel_of(device, a))),
+                         &args);
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const form *f = choose_form(device, a);
+    const uint32_t outputs = a->size[DENSE_OUTPUTS];
+    dy_rows dy = {m[1], panel_of(device, a), outputs, a->n * outputs};
     if (f->size[EXAMPLES]) return backward_weights_few(device, a, f, m);
+    if (!packs_outputs(device, a)) return backward_weights_of(device, a, f, 0, a->n, m, &dy);
     const uint32_t most = packed_most(device, a), granule = a->size[DENSE_GRANULE] ? a->size[DENSE_GRANULE] : 1;
     tas_status status = TAS_OK;
     for (uint32_t from = 0, count; from < a->n && !status; from += count) {
         count = a->n - from;
         if (count > most) count = most - (a->first + from + most) % granule;
-        status = backward_weights_from(device, a, f, from, count, m, scratch);
+        status = pack_outputs(device, a, f, from, count, m, scratch, &dy);
+        if (!status) status = backward_weights_of(device, a, f, from, count, m, &dy);
     }
     return status;
 }
