@@ -556,6 +556,23 @@ START_TEST(planes_and_their_rows_are_both_read)
 }
 END_TEST
 
+/* The value before a relu is read by others, too, behind a layer that computes nothing. */
+START_TEST(a_value_before_its_relu_is_read)
+{
+    for (int kind = PLAIN_RELU; kind <= PLAIN_TANH; kind++) {
+        plain_net net = net_of(4, false);
+        plain_add(&net, PLAIN_DENSE, 5);
+        const plain_value before = net.layers;
+        plain_add(&net, PLAIN_FLATTEN, 0);
+        plain_add(&net, (plain_kind)kind, 0);
+        plain_add(&net, PLAIN_DENSE, 5);
+        plain_join(&net, joins[_i], before);
+        plain_add(&net, PLAIN_DENSE, 3);
+        check_gradients(&net, 6);
+    }
+}
+END_TEST
+
 START_TEST(drawn_graphs)
 {
     int alive = 0;
@@ -594,6 +611,7 @@ int main(void)
     tcase_add_loop_test(tc, joins_of_planes, 0, JOINS);
     tcase_add_loop_test(tc, a_value_with_three_readers, 0, JOINS);
     tcase_add_loop_test(tc, planes_and_their_rows_are_both_read, 0, JOINS);
+    tcase_add_loop_test(tc, a_value_before_its_relu_is_read, 0, JOINS);
     tcase_add_test(tc, drawn_graphs);
     suite_add_tcase(suite, tc);
     return support_run(suite);

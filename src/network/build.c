@@ -191,21 +191,35 @@ void build_backward(tas_network *network, op_call call)
     add_call(network, &network->backward, &network->backward_count, call);
 }
 
-/* The relu that made a layer's input, if nobody else reads what it made; NULL: there is none. Layers between them that
+/* The layer that made a layer's input k, if nobody else reads what it made; NULL: others do. Layers between them that
  * compute nothing, like flatten, pass on its values. */
-static layer *relu_before(const tas_network *network, const layer *self)
+static layer *find_maker(const tas_network *network, const layer *self, int k)
 {
-    layer *before = &network->layers[self->from[0]];
+    layer *before = &network->layers[self->from[k]];
     while (before->readers == 1 && before->inputs == 1 && before->y == before->x[0])
         before = &network->layers[before->from[0]];
-    return before->kind == &layer_relu && before->readers == 1 ? before : NULL;
+    return before->readers == 1 ? before : NULL;
+}
+
+int build_find_ends(const tas_network *network, const layer *self, int k, op_call *end[2])
+{
+    op_call *call = network->forward + network->forward_count;
+    int count = 0;
+    if (!network->forward_count || !find_maker(network, self, k)) return 0;
+    for (const int last = call[-1].layer; call > network->forward && call[-1].layer == last;) {
+        call--;
+        if (call->operand[op_result(op_get(call->args.op))] != self->x[k]) continue;
+        if (count == 2) return 0;
+        end[count++] = call;
+    }
+    return count;
 }
 
 /* Comes after the gradients of the parameters: x is then not needed any more, and dx may lie where it was. */
 void build_backward_input(tas_network *network, const layer *self, op_call call)
 {
-    layer *relu = relu_before(network, self);
-    if (relu) {
+    layer *relu = find_maker(network, self, 0);
+    if (relu && relu->kind == &layer_relu) {
         relu->masked = call.args.masked = true;
         call.operand[op_get(call.args.op)->mask - 1] = self->x[0];
     }

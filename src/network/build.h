@@ -43,6 +43,10 @@ int build_statistic(tas_network *network, layer *self, const parameter_shape *p)
 /* The call that sums the gradients of a layer's weight and bias, from its input 0 and dy. */
 void build_backward_parameters(tas_network *network, const layer *self, op_args args);
 
+/* The calls that end what makes a layer's input k, if its layer was lowered last and nobody else reads it, so that they
+ * can do more: one, or one of training and one of evaluation. Returns how many; 0: there is more to it than that. */
+int build_find_ends(const tas_network *network, const layer *self, int k, op_call *end[2]);
+
 void build_forward(tas_network *network, op_call call);
 void build_backward(tas_network *network, op_call call);
 

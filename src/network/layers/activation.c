@@ -14,14 +14,16 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
 /* A relu is the last thing that the layer before it does, if nobody else reads what that has without it. */
 static bool end_with_relu(tas_network *network, layer *self)
 {
-    op_call *last = network->forward_count ? &network->forward[network->forward_count - 1] : NULL;
-    if (!last || network->layers[self->from[0]].readers != 1 || last->when != CALL_ALWAYS) return false;
-    if (!op_get(last->args.op)->may_relu || last->args.relu) return false;
-    const int result = op_result(op_get(last->args.op));
-    if (last->operand[result] != self->x[0]) return false;
+    op_call *end[2];
+    const int ends = build_find_ends(network, self, 0, end);
+    for (int e = 0; e < ends; e++)
+        if (!op_get(end[e]->args.op)->may_relu || end[e]->args.relu) return false;
+    if (ends != 1 || end[0]->when != CALL_ALWAYS) return false;
     self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
-    last->operand[result] = self->y;
-    last->args.relu = true;
+    for (int e = 0; e < ends; e++) {
+        end[e]->operand[op_result(op_get(end[e]->args.op))] = self->y;
+        end[e]->args.relu = true;
+    }
     return true;
 }
 
