@@ -718,6 +718,57 @@ START_TEST(files)
 }
 END_TEST
 
+/* Chains ----------------------------------------------------------------------------------------------------------- */
+
+static int count_calls(const op_call *calls, int count, op_id op)
+{
+    int found = 0;
+    for (int c = 0; c < count; c++) found += calls[c].args.op == op;
+    return found;
+}
+
+static int count_relus(const tas_network *network)
+{
+    int found = 0;
+    for (int c = 0; c < network->forward_count; c++) found += network->forward[c].args.relu;
+    return found;
+}
+
+/* A relu is a call of its own only if what is before it has other readers, or cannot end with one. */
+START_TEST(relus_end_what_is_before_them)
+{
+    static const struct {
+        const char *text;
+        int alone, ends;
+    } cases[] = {
+        {"dense 4\nrelu\n", 0, 1},
+        {"dense 4\nflatten\nrelu\n", 0, 1},
+        {"dense 4\nrelu\nrelu\n", 1, 1},
+        {"dense 4\ntanh\nrelu\n", 1, 0},
+        {"dense 4\nbatch_norm\nrelu\n", 0, 2}, /* of training, and of evaluation */
+        {"dense 4\nbatch_norm group 2\nrelu\n", 0, 2},
+        {"dense 4\nbatch_norm as n\nrelu\nfreeze n\n", 0, 1},
+        {"dense 4\nlayer_norm\nrelu\n", 0, 1},
+        {"dense 4\nbatch_norm as n\nrelu\nadd n\n", 1, 0},
+        {"dense 4\nbatch_norm as n\nflatten\nrelu\nadd n\n", 1, 0},
+        {"dense 4 as d\nbatch_norm as n\nfrom d\nflatten\nrelu\nadd n\n", 1, 0},
+        {"dense 4 as d\ntanh\nadd d\nrelu\n", 0, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200];
+        const char *freeze = strstr(cases[i].text, "freeze");
+        snprintf(text, sizeof text, "input 4\n%.*sdense 2\n%s",
+                 (int)(freeze ? freeze - cases[i].text : (long)strlen(cases[i].text)), cases[i].text,
+                 freeze ? freeze : "");
+        tas_network *network = parse(text);
+        ck_assert_msg(count_calls(network->forward, network->forward_count, OP_RELU_FORWARD) == cases[i].alone &&
+                          count_relus(network) == cases[i].ends,
+                      "%s", text);
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
 /* Graphs ----------------------------------------------------------------------------------------------------------- */
 
 /* A residual block with a convolution as its shortcut, and a concatenation. */
@@ -1105,6 +1156,7 @@ int main(void)
     tcase_add_test(tc, long_texts_take_little_time);
     tcase_add_test(tc, files);
     tcase_add_test(tc, saved_as_text);
+    tcase_add_test(tc, relus_end_what_is_before_them);
     tcase_add_test(tc, shapes_of_joins);
     tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);
     tcase_add_test(tc, names_are_words);

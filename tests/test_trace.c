@@ -186,7 +186,7 @@ static const struct {
 } each[] = {
     {OP_GATHER_FLOATS, 4, "gather_floats input"},
     {OP_DENSE_FORWARD, 3, "dense_forward 1.dense"},
-    {OP_NORM_FORWARD, -1, "norm_forward 2.batch_norm"},
+    {OP_NORM_FORWARD, -1, "norm_forward 3.relu"},
     {OP_ADD, 2, "add 7.add"},
     {OP_DENSE_BACKWARD_PARAMETERS, 4, "dense_backward_parameters 10.dense.bias.gradient"},
     {OP_SGD, 0, "sgd 1.dense.weight"},
