@@ -11,19 +11,12 @@
 // lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_hard_swish
 // lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_softplus
 #include "activation_functions.h"
+#include "each_alone.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define forward FUNCTION
 #define backward JOIN(FUNCTION, _gradient)
-
-// Of a loop whose elements do not depend on each other, even if they are read and written in the same place.
-#ifdef __clang__
-#pragma clang diagnostic ignored "-Wpass-failed" // functions that are not vectorized
-#define EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define EACH_ALONE
-#endif
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_forward(
     __global const float *restrict x, __global float *restrict y, uint count, float slope)

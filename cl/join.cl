@@ -3,15 +3,21 @@
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"
+#include "each_alone.h"
 #include "finish.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
+/* The sum, or 0 where x is if `masked` is set. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void add(
-    __global const float *a, __global const float *b, __global float *restrict y, uint count, float least)
+    __global const float *a, __global const float *b, __global float *y /* may be x */, __global const float *x,
+    uint count, float least, uint masked)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    for (uint i = from; i < to; i++) y[i] = finish_value(a[i] + b[i], least);
+    if (masked)
+        EACH_ALONE for (uint i = from; i < to; i++) y[i] = mask_value(finish_value(a[i] + b[i], least), x[i]);
+    else
+        EACH_ALONE for (uint i = from; i < to; i++) y[i] = finish_value(a[i] + b[i], least);
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void multiply(

@@ -530,6 +530,51 @@ START_TEST(a_value_with_three_readers)
 }
 END_TEST
 
+/* The gradient of a relu that several read, in both layouts and behind a layer that computes nothing. */
+START_TEST(a_relu_with_several_readers)
+{
+    static const plain_layer same = {.kind = PLAIN_CONV, .units = 2, .kernel = {3, 3}, .padding = {1, 1}},
+                             few = {.kind = PLAIN_DENSE, .units = 3}, none = {.kind = PLAIN_FLATTEN};
+    for (int readers = 2; readers <= 4; readers++) {
+        plain_net net = planes_of(2, 3, 4, false);
+        add_layer(&net, same);
+        plain_add(&net, PLAIN_RELU, 0);
+        const plain_value shared = net.layers;
+        add_layer(&net, same);
+        plain_join(&net, joins[_i], shared);
+        plain_add(&net, PLAIN_DENSE, 3);
+        plain_value left = net.layers;
+        for (int more = 2; more < readers; more++) {
+            jump(&net, shared, more == 2 ? few : none);
+            if (more > 2) plain_add(&net, PLAIN_DENSE, few.units);
+            plain_join(&net, PLAIN_ADD, left);
+            left = net.layers;
+        }
+        plain_add(&net, PLAIN_DENSE, 4);
+        check_gradients(&net, 1);
+        check_gradients(&net, 6);
+    }
+}
+END_TEST
+
+/* Both inputs of a sum have its gradient, the relu's and the other's. */
+START_TEST(a_sum_with_several_readers_of_a_relu)
+{
+    plain_net net = net_of(4, false);
+    plain_add(&net, PLAIN_DENSE, 5);
+    const plain_value other = net.layers;
+    plain_add(&net, PLAIN_DENSE, 5);
+    plain_add(&net, PLAIN_RELU, 0);
+    plain_join(&net, PLAIN_ADD, other);
+    const plain_value sum = net.layers;
+    plain_add(&net, PLAIN_FLATTEN, 0);
+    plain_add(&net, PLAIN_DENSE, 5);
+    plain_join(&net, joins[_i], sum);
+    plain_add(&net, PLAIN_DENSE, 3);
+    check_gradients(&net, 6);
+}
+END_TEST
+
 /* flatten computes nothing: its value and the planes before it are one memory, with a name each. */
 START_TEST(planes_and_their_rows_are_both_read)
 {
@@ -610,6 +655,8 @@ int main(void)
     tcase_add_loop_test(tc, joins_with_the_input, 0, JOINS);
     tcase_add_loop_test(tc, joins_of_planes, 0, JOINS);
     tcase_add_loop_test(tc, a_value_with_three_readers, 0, JOINS);
+    tcase_add_loop_test(tc, a_relu_with_several_readers, 0, JOINS);
+    tcase_add_loop_test(tc, a_sum_with_several_readers_of_a_relu, 0, JOINS);
     tcase_add_loop_test(tc, planes_and_their_rows_are_both_read, 0, JOINS);
     tcase_add_loop_test(tc, a_value_before_its_relu_is_read, 0, JOINS);
     tcase_add_test(tc, drawn_graphs);

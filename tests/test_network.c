@@ -769,6 +769,41 @@ START_TEST(relus_end_what_is_before_them)
 }
 END_TEST
 
+/* The gradient of a relu is applied where its value's gradient is made: by its only reader, or by the sum over all. */
+START_TEST(gradients_of_relus_are_applied_before_them)
+{
+    static const struct {
+        const char *text;
+        int alone, masked;
+    } cases[] = {
+        {"dense 4\nrelu\n", 0, 1},
+        {"dense 4\nrelu\ntanh\n", 1, 0},
+        {"dense 4\nrelu as r\ntanh\nadd r\n", 0, 1},
+        {"dense 4\nrelu as r\nadd r\n", 0, 1},
+        {"dense 4\nrelu as r\ntanh\nadd r\nadd r\n", 0, 1},
+        {"dense 4\nrelu as r\nflatten\ntanh\nadd r\n", 0, 1},
+        {"dense 4\nrelu\nflatten as f\ntanh\nadd f\n", 0, 1},
+        {"dense 4\nrelu\nrelu as r\ntanh\nadd r\n", 1, 1},
+        {"dense 4 as d\ntanh\nadd d\n", 0, 0},
+        {"dense 4\nleaky as l\ntanh\nadd l\n", 0, 0},
+        /* a sum's gradient is that of both its inputs */
+        {"dense 4 as d\nrelu\nadd d as s\ntanh\nadd s\n", 1, 0},
+        {"dense 4 as d\nrelu\nadd d\nflatten as s\ntanh\nadd s\n", 1, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200];
+        int masked = 0;
+        snprintf(text, sizeof text, "input 4\n%sdense 2\n", cases[i].text);
+        tas_network *network = parse(text);
+        for (int c = 0; c < network->backward_count; c++) masked += network->backward[c].args.masked;
+        ck_assert_msg(count_calls(network->backward, network->backward_count, OP_RELU_BACKWARD) == cases[i].alone &&
+                          masked == cases[i].masked,
+                      "%s", text);
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
 /* Graphs ----------------------------------------------------------------------------------------------------------- */
 
 /* A residual block with a convolution as its shortcut, and a concatenation. */
@@ -1157,6 +1192,7 @@ int main(void)
     tcase_add_test(tc, files);
     tcase_add_test(tc, saved_as_text);
     tcase_add_test(tc, relus_end_what_is_before_them);
+    tcase_add_test(tc, gradients_of_relus_are_applied_before_them);
     tcase_add_test(tc, shapes_of_joins);
     tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);
     tcase_add_test(tc, names_are_words);

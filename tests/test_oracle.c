@@ -520,6 +520,31 @@ START_TEST(sums_and_the_watch)
 }
 END_TEST
 
+/* Sums and products of values -------------------------------------------------------------------------------------- */
+
+/* The relu and the mask of a sum come after its flush. */
+static void check_add(const test_case *c)
+{
+    for (uint64_t i = 0; i < c->elements[2]; i++) {
+        const float sum = flush((float)((double)IN(0)[i] + IN(1)[i]));
+        const bool hidden = (c->args.relu && sum < 0) || (c->args.masked && IN(3)[i] == 0);
+        check_exact(hidden ? 0 : sum, OUT(2)[i], i);
+    }
+}
+
+static void check_multiply(const test_case *c)
+{
+    for (uint64_t i = 0; i < c->elements[2]; i++)
+        check_exact(flush((float)((double)IN(0)[i] * IN(1)[i])), OUT(2)[i], i);
+}
+
+START_TEST(joins)
+{
+    each_case(OP_ADD, check_add);
+    each_case(OP_MULTIPLY, check_multiply);
+}
+END_TEST
+
 /* The update ------------------------------------------------------------------------------------------------------- */
 
 /* The mean gradient of parameter i; the divisor is that operand. */
@@ -835,6 +860,7 @@ int main(void)
     tcase_add_test(tc, activations);
     tcase_add_test(tc, losses);
     tcase_add_test(tc, sums_and_the_watch);
+    tcase_add_test(tc, joins);
     tcase_add_test(tc, update);
     tcase_add_test(tc, first_steps_of_adam);
     suite_add_tcase(suite, tc);

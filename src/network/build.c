@@ -103,7 +103,7 @@ int build_sum(tas_network *network, const layer *self, int a, int b, bool backwa
     const tensor like = network->tensors[a];
     const int y = build_value(network, self, like.batch_panels, like.elements, backward ? ".dy" : "");
     const op_call call = {.args = {.op = OP_ADD, .size = {[JOIN_ELEMENTS] = (uint32_t)like.elements}},
-                          .operand = {a, b, y}};
+                          .operand = {a, b, y, a}};
     if (backward)
         build_backward(network, call);
     else
@@ -224,6 +224,15 @@ void build_backward_input(tas_network *network, const layer *self, op_call call)
         call.operand[op_get(call.args.op)->mask - 1] = self->x[0];
     }
     build_backward(network, call);
+}
+
+bool build_masked_sum(tas_network *network, const layer *relu)
+{
+    op_call *sum = relu->sum < 0 ? NULL : &network->backward[relu->sum];
+    if (!sum || sum->args.masked) return false;
+    sum->args.masked = true;
+    sum->operand[op_get(sum->args.op)->mask - 1] = relu->y;
+    return true;
 }
 
 /* Without granules any other buffer stands in place of a partial sum. */

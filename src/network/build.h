@@ -54,6 +54,10 @@ void build_backward(tas_network *network, op_call call);
  * else reads it, the call applies the relu's gradient too. Its operand x is set then; dy stands there before. */
 void build_backward_input(tas_network *network, const layer *self, op_call call);
 
+/* If the gradient to what a relu made is a sum, of those of several readers, the sum applies the relu's gradient too.
+ * Returns whether it does. */
+bool build_masked_sum(tas_network *network, const layer *relu);
+
 /* A call that updates statistics, after those of the optimizer: n is the batch. An operand NO_TENSOR is the record of
  * what was not finite: once its first word is set, nothing may change. */
 void build_update(tas_network *network, op_call call);

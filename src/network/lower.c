@@ -101,6 +101,9 @@ static int convert_value(tas_network *network, const layer *self, int x)
     return network->tensors[x].converted;
 }
 
+/* Whether a layer's gradient is that to its input as well, and to no other: flatten's. */
+static bool passes_on(const layer *self, int dx) { return self->inputs == 1 && dx == self->dy; }
+
 /* Adds a layer's gradient to its input k to what other layers that read the same value have given. */
 static void add_gradient(tas_network *network, const layer *self, int k)
 {
@@ -109,7 +112,9 @@ static void add_gradient(tas_network *network, const layer *self, int k)
     if (dx < 0 || from->y < 0) return;
     if (network->tensors[dx].batch_panels != network->tensors[from->y].batch_panels)
         dx = build_copy(network, from, dx, ".dy", true);
-    from->dy = from->dy == NO_TENSOR ? dx : build_sum(network, from, dx, from->dy, true);
+    const bool first = from->dy == NO_TENSOR;
+    from->dy = first ? dx : build_sum(network, from, dx, from->dy, true);
+    from->sum = !first ? network->backward_count - 1 : passes_on(self, dx) ? self->sum : -1;
 }
 
 static uint64_t count_flops(const op_call *calls, int from, int to)

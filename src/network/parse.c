@@ -223,7 +223,7 @@ static tas_status parse_layer(tas_network *network, text_line *line, const layer
     if (network->layer_count == LAYERS_MOST) return line_fail(line, "more than %d layers", LAYERS_MOST);
     layer *self = add_layer(network);
     if (!self) return fail(line->context, TAS_NO_MEMORY, "%s: no memory for its layers", line->from);
-    *self = (layer){.kind = kind, .line = line->number, .y = NO_TENSOR, .dy = NO_TENSOR};
+    *self = (layer){.kind = kind, .line = line->number, .y = NO_TENSOR, .dy = NO_TENSOR, .sum = -1};
     for (int k = 0; k < LAYER_INPUTS; k++) self->x[k] = self->dx[k] = NO_TENSOR;
 
     line_usage(kind->name, kind->arguments, line->usage);

@@ -1,6 +1,6 @@
 /* Values that are joined: sums, products and concatenations. A value (N, E) has E elements for each of N examples.
  *
- *     add         y = a + b
+ *     add         y = a + b, or 0 where x is if it is masked
  *     multiply    y = a b
  *     concat      whole (N, W) has part (N, E) from element AT on: forward copies it there, backward from there */
 #include "ops/join.h"
@@ -31,9 +31,10 @@ static bool join_fit(op_args *args)
 
 static uint64_t elementwise_elements(const op_args *a, int operand)
 {
-    (void)operand;
-    return (uint64_t)a->n * a->size[JOIN_ELEMENTS];
+    return operand == 3 && !a->masked ? 0 : (uint64_t)a->n * a->size[JOIN_ELEMENTS];
 }
+
+static bool add_may_replace(const op_args *a, int operand) { return a->masked && operand == 3; }
 
 static uint64_t concat_elements(const op_args *a, int operand)
 {
@@ -43,10 +44,11 @@ static uint64_t concat_elements(const op_args *a, int operand)
 
 CLONES static void add(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *restrict x = operand[0], *restrict z = operand[1];
-    float *restrict y = operand[2];
+    const float *first = operand[0], *second = operand[1], *x = a->masked ? operand[3] : NULL; /* y may be x */
+    float *y = operand[2];
     (void)scratch;
-    for (uint64_t i = 0; i < elementwise_elements(a, 0); i++) y[i] = finish_value(a, x[i] + z[i]);
+    for (uint64_t i = 0; i < elementwise_elements(a, 0); i++)
+        y[i] = mask_value(a, x, i, finish_value(a, first[i] + second[i]));
 }
 
 CLONES static void multiply(const op_args *a, void *const *operand, void *scratch)
@@ -83,9 +85,12 @@ const op_row row_add = {
     .name = "add",
     .operand = {{"a", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"b", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
-                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
+                {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
     .elements = elementwise_elements,
     .may_relu = true,
+    .mask = 4,
+    .may_replace = add_may_replace,
     .reference = add,
     .shape = join_shape,
     .fit = join_fit,

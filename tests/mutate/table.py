@@ -1067,6 +1067,9 @@ plant(
     [
         ("y[i] = finish_value(a[i] + b[i], least);", "y[i] = arith_flush(a[i] + b[i]);"),
         ("y[i] = finish_value(a[i] + b[i], least);", "y[i] = a[i] + b[i] < least ? 0.0f : a[i] + b[i];"),
+        ("y[i] = mask_value(finish_value(a[i] + b[i], least), x[i]);", "y[i] = finish_value(a[i] + b[i], least);"),
+        ("y[i] = mask_value(finish_value(a[i] + b[i], least), x[i]);", "y[i] = mask_value(a[i] + b[i], x[i]);"),
+        ("    if (masked)\n        EACH_ALONE", "    if (!masked)\n        EACH_ALONE"),
         ("y[i] = arith_flush(a[i] * b[i]);", "y[i] = a[i] * b[i];"),
         ("(size_t)to_width + to_at;", "(size_t)to_width;"),
         ("first = get_global_id(0) * RUN, end = min(first + RUN, elements);",

@@ -30,6 +30,7 @@ static bool end_with_relu(tas_network *network, layer *self)
 static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
+    if (op == OP_RELU_BACKWARD && !self->masked) self->masked = build_masked_sum(network, self);
     if (self->masked) {
         self->dx[0] = self->dy;
         return;

@@ -42,6 +42,7 @@ struct layer {
     int x[LAYER_INPUTS], dx[LAYER_INPUTS], y, dy;    /* tensors: inputs, output, and gradients to them */
     bool needs_dx[LAYER_INPUTS];                     /* inputs that depend on a parameter */
     bool trains;                                     /* its output does */
+    int sum;                                         /* the call of backward that made dy, a sum; -1: none has */
     bool masked;                                     /* a relu: what makes dy applies its gradient too */
     int statistics;                                  /* normalization */
     int weight, bias;                                /* and parameters */
