@@ -120,17 +120,22 @@ KERNEL norm_rows(VALUES x, RESULT rows, PLACES)
     }
 }
 
-KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, PLACES, float least)
+// Adds z, if `adds` is set, to what is finished without it.
+KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, VALUES z, PLACES, float least,
+                    uint adds)
 {
     FIND_CHANNEL;
     const vec scale = gamma[c], shift = beta[c];
     x += channel;
     y += channel;
+    z += adds ? channel : 0;
     EACH_VECTOR {
         const uint first = panel * PANEL + v * VEC;
         const vec mean = gather(statistics, 3, 0, at, first, set), inverse = gather(statistics, 3, 2, at, first, set);
-        for (uint p = v; p < P * VECS; p += VECS)
-            store_vec(finish_vec(fma(scale, (load_vec(p, x) - mean) * inverse, shift), least), p, y);
+        for (uint p = v; p < P * VECS; p += VECS) {
+            const vec alone = fma(scale, (load_vec(p, x) - mean) * inverse, shift);
+            store_vec(finish_vec(adds ? flush_vec(alone) + load_vec(p, z) : alone, least), p, y);
+        }
     }
 }
 
@@ -218,19 +223,23 @@ INLINE line find_line(places at)
     const size_t g = group_of(at, own.example)
 #define EACH_VALUE for (uint i = own.item; i < own.to; i += GROUP)
 
-KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, PLACES, float least)
+// Adds z, if `adds` is set, to what is finished without it.
+KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, VALUES z, PLACES, float least,
+                    uint adds)
 {
     FIND_LINE;
     VALUES mean = statistics + g * 3 * S + own.set;
     VALUES inverse = mean + 2 * S;
     x += own.begin;
     y += own.begin;
+    z += adds ? own.begin : 0;
     gamma += own.first;
     beta += own.first;
     EACH_VALUE
     {
         const float normalized = (x[i] - OF_SET(mean, i)) * OF_SET(inverse, i);
-        y[i] = finish_value(fma(OF_CHANNEL(gamma, i), normalized, OF_CHANNEL(beta, i)), least);
+        const float alone = fma(OF_CHANNEL(gamma, i), normalized, OF_CHANNEL(beta, i));
+        y[i] = finish_value(adds ? arith_flush(alone) + z[i] : alone, least);
     }
 }
 

@@ -769,6 +769,44 @@ START_TEST(relus_end_what_is_before_them)
 }
 END_TEST
 
+/* Normalization adds the other input of a sum behind it. */
+START_TEST(sums_end_normalizations)
+{
+    static const struct {
+        const char *text;
+        int alone, ends;
+    } cases[] = {
+        {"dense 4 as d\nbatch_norm\nadd d\n", 0, 2}, /* of training, and of evaluation */
+        {"dense 4 as d\nlayer_norm\nadd d\n", 0, 1},
+        {"dense 4 as d\nbatch_norm as n\nadd d\nfreeze n\n", 0, 1},
+        {"dense 4 as d\nbatch_norm\nflatten\nadd d\nrelu\n", 0, 2},
+        {"dense 4 as d\nbatch_norm\nadd d d\n", 1, 2},
+        {"dense 4 as d\nbatch_norm as n\nfrom d\nlayer_norm\nadd n\n", 0, 1},
+        {"dense 4 as d\nbatch_norm as n\nfrom d\ntanh\nadd n\n", 1, 0}, /* tanh comes later */
+        {"dense 4\nbatch_norm as n\nadd n\n", 1, 0},
+        {"dense 4 as d\nbatch_norm as n\nadd d\nadd n\n", 2, 0},
+        {"dense 4 as d\nbatch_norm as n\nflatten\nadd d\nadd n\n", 2, 0},
+        {"dense 4 as d\nbatch_norm\nrelu\nadd d\n", 1, 0}, /* which ends the normalization */
+        {"dense 4 as d\ntanh\nadd d\n", 1, 0},
+        {"dense 4 as d\nbatch_norm\nmultiply d\n", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200];
+        const char *freeze = strstr(cases[i].text, "freeze");
+        int ends = 0;
+        snprintf(text, sizeof text, "input 4\n%.*sdense 2\n%s",
+                 (int)(freeze ? freeze - cases[i].text : (long)strlen(cases[i].text)), cases[i].text,
+                 freeze ? freeze : "");
+        tas_network *network = parse(text);
+        for (int c = 0; c < network->forward_count; c++) ends += network->forward[c].args.adds;
+        ck_assert_msg(count_calls(network->forward, network->forward_count, OP_ADD) == cases[i].alone &&
+                          ends == cases[i].ends,
+                      "%s", text);
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
 /* The gradient of a relu is applied where its value's gradient is made: by its only reader, or by the sum over all. */
 START_TEST(gradients_of_relus_are_applied_before_them)
 {
@@ -1192,6 +1230,7 @@ int main(void)
     tcase_add_test(tc, files);
     tcase_add_test(tc, saved_as_text);
     tcase_add_test(tc, relus_end_what_is_before_them);
+    tcase_add_test(tc, sums_end_normalizations);
     tcase_add_test(tc, gradients_of_relus_are_applied_before_them);
     tcase_add_test(tc, shapes_of_joins);
     tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);

@@ -113,13 +113,24 @@ static value value_of(const test_case *c, const float *gamma, uint64_t at)
     return v;
 }
 
+/* Bit by bit what an addition makes of the value that was stored without it. */
+static void check_added(const test_case *c, uint64_t at, const value *v)
+{
+    const float normalized = (float)v->d * (float)v->inverse;
+    const float sum = flush(flush(fmaf((float)v->gamma, normalized, IN(3)[v->channel])) + IN(5)[at]);
+    check_exact(c->args.relu && sum < 0 ? 0 : sum, OUT(4)[at], at);
+}
+
 static void check_forward(const test_case *c)
 {
     for (uint64_t at = 0; at < c->elements[0]; at++) {
         const value v = value_of(c, IN(2), at);
         const double product = v.gamma * v.normalized, beta = IN(3)[v.channel];
-        const double sum = c->args.relu && product + beta < 0 ? 0 : product + beta;
-        check_value(sum, OUT(4)[at], 4 * U * (fabs(product) + fabs(beta)), true, at);
+        const double z = c->args.adds ? IN(5)[at] : 0, sum = product + beta + z;
+        const double flushed = c->args.adds ? TINY : 0; /* the first of two sums may have been */
+        const double bound = 4 * U * (fabs(product) + fabs(beta)) + U * fabs(sum) * c->args.adds + flushed;
+        check_value(c->args.relu && sum < 0 ? 0 : sum, OUT(4)[at], bound, true, at);
+        if (c->args.adds) check_added(c, at, &v);
     }
 }
 

@@ -9,9 +9,12 @@
  * With E = (examples of the group) W rows of P positions, and M = E P values in a set:
  *
  *     norm_rows        per example and channel: m = mean of x over the positions, q = sum of (x - m)^2
- *     norm_statistics  mean = sum of m / E, var = (sum of q + P sum of (m - mean)^2) / M, 1/std = 1 / sqrt(var +
- * epsilon) norm_forward     y = gamma x^ + beta with x^ = (x - mean) / std norm_backward_rows        per example and
- * channel: sum of dy, and of dy x^ norm_backward_parameters  their sums over the batch: dbeta, dgamma
+ *     norm_statistics  mean = sum of m / E, var = (sum of q + P sum of (m - mean)^2) / M,
+ *                      1/std = 1 / sqrt(var + epsilon)
+ *     norm_forward     y = gamma x^ + beta with x^ = (x - mean) / std, or that and another value z
+ *
+ *     norm_backward_rows        per example and channel: sum of dy, and of dy x^
+ *     norm_backward_parameters  their sums over the batch: dbeta, dgamma
  *     norm_backward_sums        1/std times the means over a set of gamma dy, and of gamma dy x^
  *     norm_backward_input       dx = gamma dy / std - the first - x^ the second
  *
@@ -93,13 +96,15 @@ CLONES static void normalize(const op_args *a, void *const *operand, void *scrat
     const float *x = operand[0];                         /* (N, C, P) */
     const float *gamma = operand[2], *beta = operand[3]; /* (C) */
     float *y = operand[4];                               /* (N, C, P) */
+    const float *z = operand[5];                         /* (N, C, P), if it adds */
     const uint32_t channels = a->size[NORM_CHANNELS], positions = a->size[NORM_POSITIONS];
     (void)scratch;
     for (uint32_t i = 0; i < a->n; i++)
         for (uint32_t c = 0; c < channels; c++, x += positions, y += positions) {
             const place at = find_place(a, operand[1], i, c);
+            const uint64_t row = ((uint64_t)i * channels + c) * positions;
             for (uint32_t p = 0; p < positions; p++)
-                y[p] = finish_value(a, __builtin_fmaf(gamma[c], (x[p] - at.mean) * at.inverse, beta[c]));
+                y[p] = finish_sum(a, z, row + p, __builtin_fmaf(gamma[c], (x[p] - at.mean) * at.inverse, beta[c]));
         }
 }
 
@@ -151,9 +156,11 @@ const op_row row_norm_forward = {
                 {"statistics", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"gamma", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"beta", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
+                {"z", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
     .elements = norm_elements,
     .may_relu = true,
+    .addend = 6,
     .reference = normalize,
     .shape = norm_shape,
     .fit = norm_fit,

@@ -51,6 +51,10 @@ static const uint32_t edges[][GEOMETRY] = {
     {1, 2, 18, 0, 0},
     {1, 1, 1025, 0, 0},
     {40, 2, 3, 0, 0},
+    /* a tile that is part of a group, behind others */
+    {12, 3, 17, 0, 20},
+    {9, 4, 5, 0, 16},
+    {15, 2, 3, 0, 18},
 };
 
 static void draw_geometry(draw *d, uint32_t g[GEOMETRY])
@@ -225,7 +229,7 @@ uint64_t norm_elements(const op_args *a, int operand)
     static const unsigned char kinds[][OP_OPERANDS] = {
         [OP_NORM_ROWS - OP_NORM_ROWS] = {VALUES, ROWS},
         [OP_NORM_STATISTICS - OP_NORM_ROWS] = {ROWS, STATISTICS},
-        [OP_NORM_FORWARD - OP_NORM_ROWS] = {VALUES, STATISTICS, CHANNELS, CHANNELS, VALUES},
+        [OP_NORM_FORWARD - OP_NORM_ROWS] = {VALUES, STATISTICS, CHANNELS, CHANNELS, VALUES, VALUES},
         [OP_NORM_BACKWARD_ROWS - OP_NORM_ROWS] = {VALUES, STATISTICS, VALUES, ROWS},
         [OP_NORM_BACKWARD_SUMS - OP_NORM_ROWS] = {ROWS, STATISTICS, CHANNELS, SUMS},
         [OP_NORM_BACKWARD_PARAMETERS - OP_NORM_ROWS] = {ROWS, CHANNELS, CHANNELS},
@@ -236,6 +240,7 @@ uint64_t norm_elements(const op_args *a, int operand)
         [OP_NORM_MERGE_SUMS - OP_NORM_ROWS] = {SUMS, ONE_SUMS},
     };
     const uint64_t c = a->size[NORM_CHANNELS], s = a->size[NORM_SETS], groups = norm_groups(a);
+    if (a->op == OP_NORM_FORWARD && operand == 5 && !a->adds) return 0;
     switch (kinds[a->op - OP_NORM_ROWS][operand]) {
     case VALUES: return a->n * c * a->size[NORM_POSITIONS];
     case ROWS: return norm_rows_total(a) * 2 * c;

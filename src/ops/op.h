@@ -118,6 +118,7 @@ typedef struct op_args {
     uint32_t panel_width; /* examples of a panel (LAYOUT_BATCH_PANELS); 0 or 1: rows */
     bool evaluating;      /* dropout passes all values unchanged */
     bool relu;            /* of rows with may_relu: what is below 0 in the result becomes 0 */
+    bool adds;            /* of rows with an addend: the result is added to that */
     bool masked;          /* of rows with a mask: the result is 0 where x, which a relu has made, is 0 */
     uint8_t replaces;     /* 1 + the input in whose memory the result lies (may_replace); 0: it has memory of its own */
     uint32_t at;          /* place in the order of the tile's first example */
@@ -173,6 +174,9 @@ typedef struct op_row {
     op_norms norms; /* of calls with a gradient */
     op_id merge;    /* of a fold of the whole batch: what makes one row of those of its shards; 0: none */
     bool may_relu;  /* the last thing that the operation does may be a relu: op_args.relu */
+    /* 1 + the operand that the finished result may be added to, before a relu, and the sum is finished: op_args.adds.
+     * It may have no elements, and no memory, in calls that do not add. 0: none. */
+    uint8_t addend;
     /* 1 + the operand x that may mask the result, which is the gradient to x: op_args.masked. It may have no elements,
      * and no memory, in calls that are not masked. 0: none. */
     uint8_t mask;

@@ -45,6 +45,12 @@ static inline float finish_value(const op_args *a, float x)
     return a->relu && done < 0 ? 0 : done;
 }
 
+/* A value of an operation with an addend, as if it were finished and stored, and added by an operation of its own. */
+static inline float finish_sum(const op_args *a, const float *addend, uint64_t i, float x)
+{
+    return finish_value(a, a->adds ? arith_flush(x) + addend[i] : x);
+}
+
 /* A finished value of an operation that may mask its result: the gradient to x[i], and through the relu that made it.
  */
 static inline float mask_value(const op_args *a, const float *x, uint64_t i, float done)

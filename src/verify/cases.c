@@ -59,6 +59,7 @@ static bool draw_args(op_id op, const case_name *name, draw *d, op_args *out)
     *out = (op_args){.op = op};
     if (!op_get(op)->shape(out, d, name->number < EDGE_CASES ? (int)name->number : -1)) return false;
     out->relu = op_get(op)->may_relu && draw_turn(d) % 2;
+    out->adds = op_get(op)->addend && draw_turn(d) / 2 % 2;
     out->masked = op_get(op)->mask && draw_turn(d) / 2 % 2;
     if (op_get(op)->may_replace) out->replaces = draw_replaced(out, d);
     return true;

@@ -26,6 +26,9 @@ typedef struct launch_arg {
  * place. Kernels get op_args.masked as well. */
 #define A_MASK(a, m) A_MEM(&(m)[(a)->masked ? op_get((a)->op)->mask - 1 : 0])
 
+/* And the operand that a result is added to, of one that may add it: kernels get op_args.adds as well. */
+#define A_ADDEND(a, m) A_MEM(&(m)[(a)->adds ? op_get((a)->op)->addend - 1 : 0])
+
 enum { LAUNCH_ARGS = 32 }; /* more than any kernel has */
 
 /* The arguments of a launch, in the kernel's order. */

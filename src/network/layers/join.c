@@ -45,10 +45,29 @@ static tas_status infer_concat(const text_line *line, layer *self)
 
 /* add ------------------------------------------------------------------------------------------------------------- */
 
+/* What makes input k adds `other` to it, if nobody else reads it without. What the other is made of comes before. */
+static bool end_with_sum(tas_network *network, layer *self, int k, int other)
+{
+    op_call *end[2];
+    const int ends = build_find_ends(network, self, k, end);
+    for (int e = 0; e < ends; e++)
+        if (!op_get(end[e]->args.op)->addend || end[e]->args.relu || end[e]->args.adds) return false;
+    if (!ends) return false;
+    self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
+    for (int e = 0; e < ends; e++) {
+        const op_row *row = op_get(end[e]->args.op);
+        end[e]->operand[op_result(row)] = self->y;
+        end[e]->operand[row->addend - 1] = self->x[other];
+        end[e]->args.adds = true;
+    }
+    return true;
+}
+
 static void lower_add(tas_network *network, layer *self)
 {
-    self->y = self->x[0];
-    for (int k = 1; k < self->inputs; k++) self->y = build_sum(network, self, self->y, self->x[k], false);
+    const bool ended = end_with_sum(network, self, 0, 1) || end_with_sum(network, self, 1, 0);
+    if (!ended) self->y = build_sum(network, self, self->x[0], self->x[1], false);
+    for (int k = 2; k < self->inputs; k++) self->y = build_sum(network, self, self->y, self->x[k], false);
 }
 
 /* Each input's gradient is that of the sum. */

@@ -54,7 +54,8 @@ static int build_vector(tas_network *network, layer *self, const char *what, ini
 static void build_normalized(tas_network *network, layer *self, op_args args, call_when when)
 {
     build_forward(network, (op_call){.args = args,
-                                     .operand = {self->x[0], self->statistics, self->weight, self->bias, self->y},
+                                     .operand = {self->x[0], self->statistics, self->weight, self->bias, self->y,
+                                                 self->x[0] /* nothing is added */},
                                      .when = when});
 }
 

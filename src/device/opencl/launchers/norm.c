@@ -55,13 +55,17 @@ static tas_status run_values(tas_device *device, const op_args *a, const mem *m,
     tas_status status = program_get_kernel(device, "norm", name, options, &kernel);
     if (status) return status;
     for (int k = 0; k < operands; k++) launch_add(&args, A_MEM(&m[k]));
+    if (a->op == OP_NORM_FORWARD) launch_add(&args, A_ADDEND(a, m));
     launch_add(&args, A_U32(a->n));
     launch_add(&args, A_U32(a->size[NORM_CHANNELS]));
     launch_add(&args, A_U32(a->size[NORM_POSITIONS]));
     launch_add(&args, A_U32(a->size[NORM_SETS]));
     launch_add(&args, A_U32(norm_rows_first(a)));
     launch_add(&args, A_U32(norm_group(a)));
-    if (a->op == OP_NORM_FORWARD) launch_add(&args, A_LEAST(a));
+    if (a->op == OP_NORM_FORWARD) {
+        launch_add(&args, A_LEAST(a));
+        launch_add(&args, A_U32(a->adds));
+    }
     return launch_kernel(device, kernel, values_range(cl, a, sums), &args);
 }
 
