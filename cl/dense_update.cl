@@ -39,14 +39,25 @@ INLINE void add_biases(const __global float *dy, uint N, uint O, uint o0, float 
     }
 }
 
-/* Sets the record if one of the gradients is not finite. None of at most 16 products is infinite, and no sum of them,
- * if the largest factors multiply to less than 2^120; only where they may be are the sums made.
- * Work-items: ceil(I / RUN), ceil(O / PANEL). */
+/* Sets the record if one of the gradients is not finite, of a layer or, if I2 is not 0, of two. None of at most 16
+ * products is infinite, and no sum of them, if the largest factors multiply to less than 2^120; only where they may be
+ * are the sums made. Work-items: ceil(I / RUN) * ceil(O / PANEL), and as many of the second layer. */
 KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
-                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint step, uint what)
+                   const __global float *x2 /* (N, I2) */, const __global float *dy2 /* (N, O2) */,
+                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint I2, uint O2,
+                   uint no_bias2, uint step, uint what)
 {
-    const uint begin = get_global_id(0) * RUN, end = min(begin + RUN, I), o0 = get_global_id(1) * PANEL;
-    uint of_x = 0u, of_dy = 0u, most = 0u;
+    const uint items = (I + RUN - 1) / RUN * ((O + PANEL - 1) / PANEL);
+    uint id = get_global_id(0), of_x = 0u, of_dy = 0u, most = 0u;
+    if (id >= items) {
+        id -= items;
+        x = x2;
+        dy = dy2;
+        I = I2;
+        O = O2;
+        no_bias = no_bias2;
+    }
+    const uint runs = (I + RUN - 1) / RUN, begin = id % runs * RUN, end = min(begin + RUN, I), o0 = id / runs * PANEL;
     for (uint n = 0; n < N; n++) {
         for (uint i = begin; i < end; i++)
             of_x = max(of_x, arith_bits(x[n * I + i]) & 0x7fffffffu);

@@ -27,13 +27,25 @@ static inline float add_outputs(const __global float *dy, uint N, uint O, uint o
     return c;
 }
 
-/* Sets the record if one of the gradients is not finite. Work-items: I, O. */
+/* Sets the record if one of the gradients is not finite, of a layer or, if I2 is not 0, of two. Work-items: I * O, and
+ * as many of the second layer. */
 KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
-                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint step,
-                   uint what)
+                   const __global float *x2 /* (N, I2) */, const __global float *dy2 /* (N, O2) */,
+                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint I2, uint O2,
+                   uint no_bias2, uint step, uint what)
 {
-    const uint i = get_global_id(0), o = get_global_id(1);
-    if (i < I && !arith_is_finite(add_examples(x, dy, N, I, O, i, o))) set_first_bad(first_bad, step, what);
+    ulong id = get_global_id(0);
+    if (id >= (ulong)I * O) {
+        id -= (ulong)I * O;
+        x = x2;
+        dy = dy2;
+        I = I2;
+        O = O2;
+        no_bias = no_bias2;
+    }
+    if (id >= (ulong)I * O) return;
+    const uint o = id / I, i = id - (ulong)o * I;
+    if (!arith_is_finite(add_examples(x, dy, N, I, O, i, o))) set_first_bad(first_bad, step, what);
     if (i == 0 && !no_bias && !arith_is_finite(add_outputs(dy, N, O, o))) set_first_bad(first_bad, step, what);
 }
 

@@ -590,23 +590,32 @@ static void check_dense_sgd(const test_case *c)
 }
 
 /* Whether one of those gradients is not finite. */
-static void check_dense_check(const test_case *c)
+static bool is_layer_bad(const float *x, const float *dy, uint32_t examples, uint32_t outputs, uint32_t inputs,
+                         bool no_bias)
 {
-    const uint32_t outputs = c->args.size[DENSE_OUTPUTS], inputs = c->args.size[DENSE_INPUTS];
     bool bad = false;
     for (uint32_t o = 0; o < outputs; o++) {
         float bias = 0;
-        for (uint32_t n = 0; n < c->args.n; n++) bias += IN(1)[n * outputs + o];
-        bad |= !c->args.size[DENSE_NO_BIAS] && !isfinite(bias);
+        for (uint32_t n = 0; n < examples; n++) bias += dy[n * outputs + o];
+        bad |= !no_bias && !isfinite(bias);
         for (uint32_t i = 0; i < inputs; i++) {
             float sum = 0;
-            for (uint32_t n = 0; n < c->args.n; n++) sum = fmaf(IN(1)[n * outputs + o], IN(0)[n * inputs + i], sum);
+            for (uint32_t n = 0; n < examples; n++) sum = fmaf(dy[n * outputs + o], x[n * inputs + i], sum);
             bad |= !isfinite(sum);
         }
     }
-    const bool set = bad && !WORDS_IN(2)[0];
-    ck_assert_uint_eq(WORDS_OUT(2)[0], set ? c->args.size[FUSED_STEP] : WORDS_IN(2)[0]);
-    ck_assert_uint_eq(WORDS_OUT(2)[1], set ? BAD_STEP : WORDS_IN(2)[1]);
+    return bad;
+}
+
+static void check_dense_check(const test_case *c)
+{
+    const uint32_t *size = c->args.size, n = c->args.n;
+    const bool bad = is_layer_bad(IN(0), IN(1), n, size[DENSE_OUTPUTS], size[DENSE_INPUTS], size[DENSE_NO_BIAS]) ||
+                     (size[CHECK_INPUTS] &&
+                      is_layer_bad(IN(2), IN(3), n, size[CHECK_OUTPUTS], size[CHECK_INPUTS], size[CHECK_NO_BIAS]));
+    const bool set = bad && !WORDS_IN(4)[0];
+    ck_assert_uint_eq(WORDS_OUT(4)[0], set ? size[FUSED_STEP] : WORDS_IN(4)[0]);
+    ck_assert_uint_eq(WORDS_OUT(4)[1], set ? BAD_STEP : WORDS_IN(4)[1]);
 }
 
 static void check_sgd(const test_case *c)

@@ -1,7 +1,8 @@
 /* The weights and the bias of a dense layer after a batch of a few examples, which is one tile. With so few examples a
  * step is bound by the traffic over the weights. So their gradient is computed where it is used, and never stored:
  *
- *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite
+ *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite, of one layer or
+ *                    of two, which have x and dy, and x2 and dy2
  *     dense_sgd      sum = fma over the examples ascending of dy (N, O) x (N, I), and then as sgd; likewise the bias,
  * of whose gradient dy is added
  *
@@ -41,61 +42,89 @@ static uint64_t inputs_of(const op_args *a) { return (uint64_t)a->n * a->size[DE
 static uint64_t outputs_of(const op_args *a) { return (uint64_t)a->n * a->size[DENSE_OUTPUTS]; }
 static uint64_t fused_flops(const op_args *a) { return 2 * weights_of(a); }
 
+/* A layer: N examples, O outputs, I inputs. */
+typedef struct fused_layer {
+    uint32_t n, outputs, inputs;
+    bool no_bias;
+} fused_layer;
+
+static fused_layer first_layer(const op_args *a)
+{
+    return (fused_layer){a->n, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], a->size[DENSE_NO_BIAS]};
+}
+
 /* One fma chain, n ascending, of weight (o, i). */
-static inline float add_examples(const op_args *a, const float *x, const float *dy, uint32_t o, uint32_t i)
+static inline float add_examples(fused_layer l, const float *x, const float *dy, uint32_t o, uint32_t i)
 {
     float c = 0;
-    for (uint32_t n = 0; n < a->n; n++)
-        c = __builtin_fmaf(dy[(uint64_t)n * a->size[DENSE_OUTPUTS] + o], x[(uint64_t)n * a->size[DENSE_INPUTS] + i], c);
+    for (uint32_t n = 0; n < l.n; n++)
+        c = __builtin_fmaf(dy[(uint64_t)n * l.outputs + o], x[(uint64_t)n * l.inputs + i], c);
     return c;
 }
 
 /* The same of the bias. */
-static inline float add_outputs(const op_args *a, const float *dy, uint32_t o)
+static inline float add_outputs(fused_layer l, const float *dy, uint32_t o)
 {
     float c = 0;
-    for (uint32_t n = 0; n < a->n; n++) c += dy[(uint64_t)n * a->size[DENSE_OUTPUTS] + o];
+    for (uint32_t n = 0; n < l.n; n++) c += dy[(uint64_t)n * l.outputs + o];
     return c;
 }
 
 /* dense_check ------------------------------------------------------------------------------------------------------ */
 
+enum { CHECK_RECORD = 4 }; /* the operand */
+
 static bool check_shape(op_args *args, draw *d, int edge)
 {
     if (!fused_shape(args, d, edge)) return false;
     args->size[FUSED_STEP] = 1 + draw_below(d, 1000);
+    args->size[CHECK_INPUTS] = draw_below(d, 3) ? draw_size(d, 150) : 0;
+    args->size[CHECK_OUTPUTS] = args->size[CHECK_INPUTS] ? draw_size(d, 70) : 0;
+    args->size[CHECK_NO_BIAS] = draw_below(d, 2);
     return true;
 }
 
-static bool check_fit(op_args *args) { return fused_fit(args) && args->size[FUSED_STEP]; }
+static bool check_fit(op_args *args)
+{
+    if (!args->size[CHECK_INPUTS]) args->size[CHECK_OUTPUTS] = 0;
+    return fused_fit(args) && args->size[FUSED_STEP] && (args->size[CHECK_OUTPUTS] || !args->size[CHECK_INPUTS]);
+}
+
+static fused_layer second_layer(const op_args *a)
+{
+    return (fused_layer){a->n, a->size[CHECK_OUTPUTS], a->size[CHECK_INPUTS], a->size[CHECK_NO_BIAS]};
+}
 
 static uint64_t check_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {inputs_of(a), outputs_of(a), 2};
-    return elements[operand];
+    const fused_layer l = operand < 2 ? first_layer(a) : second_layer(a);
+    if (operand == CHECK_RECORD) return 2;
+    return (uint64_t)l.n * (operand % 2 ? l.outputs : l.inputs);
 }
 
 /* In some cases all is finite; in others one value of x, or one of dy, is not; or all sums are of as large products as
  * a float holds, so that some overflow; or only those of the bias do. */
-static void fill_factor(int operand, uint32_t count, float *x, draw *d)
+static void fill_factor(int factor, uint32_t turn, uint32_t count, float *x, draw *d)
 {
-    const uint32_t places[] = {0, count - 1, draw_below(d, count)}, place = places[draw_below(d, LENGTH(places))];
-    const uint32_t turn = draw_turn(d) % 5;
+    const uint32_t place = draw_below(d, 3) ? count - 1 : draw_below(d, count);
     const int most = 62 + (int)draw_below(d, 2);
     draw_fill(TYPE_F32, count, x, d);
     for (uint32_t i = 0; i < count; i++) {
         if (!arith_is_finite(x[i])) x[i] = 1;
         if (turn == 3) x[i] = arith_abs(draw_scaled(d, 62, most));
-        if (turn == 4) x[i] = operand ? 0x1p+127f : 0;
+        if (turn == 4) x[i] = factor ? 0x1p+127f : 0;
     }
-    if ((int)turn == 1 + operand) x[place] = arith_float(draw_below(d, 2) ? ARITH_NAN : ARITH_INF);
+    if ((int)turn == 1 + factor) x[place] = arith_float(draw_below(d, 2) ? ARITH_NAN : ARITH_INF);
 }
 
+/* Of two layers, all is finite in one. */
 static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 {
     uint32_t *record = data;
-    if (operand < 2) {
-        fill_factor(operand, (uint32_t)check_elements(a, operand), data, d);
+    const uint32_t turn = d->number, count = (uint32_t)check_elements(a, operand);
+    const bool other = a->size[CHECK_INPUTS] && turn / 5 % 2 == (uint32_t)operand / 2 % 2;
+    if (operand < CHECK_RECORD) {
+        if (count) fill_factor(operand % 2, other ? 0 : turn % 5, count, data, d);
     } else {
         record[0] = draw_below(d, 3) ? 0 : 7;
         record[1] = BAD_NORM;
@@ -103,22 +132,30 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
     return true;
 }
 
-CLONES static void fused_check(const op_args *a, void *const *operand, void *scratch)
+static inline bool is_layer_finite(fused_layer l, const float *x, const float *dy)
 {
     bool finite = true;
-    (void)scratch;
-    for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++) {
-        for (uint32_t i = 0; i < a->size[DENSE_INPUTS]; i++)
-            finite &= arith_is_finite(add_examples(a, operand[0], operand[1], o, i)) != 0;
-        finite &= a->size[DENSE_NO_BIAS] || arith_is_finite(add_outputs(a, operand[1], o));
+    for (uint32_t o = 0; o < l.outputs; o++) {
+        for (uint32_t i = 0; i < l.inputs; i++) finite &= arith_is_finite(add_examples(l, x, dy, o, i)) != 0;
+        finite &= l.no_bias || arith_is_finite(add_outputs(l, dy, o));
     }
-    if (!finite) set_first_bad(operand[2], a->size[FUSED_STEP], BAD_STEP);
+    return finite;
+}
+
+CLONES static void fused_check(const op_args *a, void *const *operand, void *scratch)
+{
+    (void)scratch;
+    if (!is_layer_finite(first_layer(a), operand[0], operand[1]) ||
+        !is_layer_finite(second_layer(a), operand[2], operand[3]))
+        set_first_bad(operand[CHECK_RECORD], a->size[FUSED_STEP], BAD_STEP);
 }
 
 const op_row row_dense_check = {
     .name = "dense_check",
     .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"x2", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dy2", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = check_elements,
     .reference = fused_check,
@@ -185,15 +222,16 @@ CLONES static void fused_sgd(const op_args *a, void *const *operand, void *scrat
     const float *x = operand[0], *dy = operand[1], *divisor = operand[6];
     float *w = operand[2], *v = operand[3], *bias = operand[4], *bias_v = operand[5];
     const uint32_t *first_bad = operand[7], inputs = a->size[DENSE_INPUTS];
+    const fused_layer l = first_layer(a);
     (void)scratch;
     if (first_bad[0]) return;
     for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++) {
         for (uint32_t i = 0; i < inputs; i++) {
             const uint64_t at = (uint64_t)o * inputs + i;
-            move_element(a, divisor, add_examples(a, x, dy, o, i), a->scalar[SGD_DECAY], &w[at], &v[at]);
+            move_element(a, divisor, add_examples(l, x, dy, o, i), a->scalar[SGD_DECAY], &w[at], &v[at]);
         }
         if (!a->size[DENSE_NO_BIAS])
-            move_element(a, divisor, add_outputs(a, dy, o), a->scalar[FUSED_BIAS_DECAY], &bias[o], &bias_v[o]);
+            move_element(a, divisor, add_outputs(l, dy, o), a->scalar[FUSED_BIAS_DECAY], &bias[o], &bias_v[o]);
     }
 }
 

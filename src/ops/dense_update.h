@@ -6,7 +6,8 @@
 #include "ops/dense.h"
 #include "ops/sgd.h"
 
-enum { FUSED_STEP = DENSE_GRANULE };     /* dense_check: 1 is the first */
+/* dense_check: the step, of which 1 is the first; and the second layer, if it has inputs. */
+enum { FUSED_STEP = DENSE_GRANULE, CHECK_OUTPUTS = DENSE_NO_BIAS + 1, CHECK_INPUTS, CHECK_NO_BIAS };
 enum { FUSED_BIAS_DECAY = SGD_SCALARS }; /* dense_sgd: SGD_DECAY is that of the weights */
 
 enum { FUSED_EXAMPLES = 8 }; /* of a batch, at most */

@@ -339,18 +339,29 @@ tas_status step_sum_rows(workspace *w, const step_batch *batch)
     return status;
 }
 
-/* What is left to the update is looked at, too, before it changes anything. */
+/* From c on, the next call whose gradients are left to the update; NULL: there is none. */
+static const op_call *next_fused(const tas_network *network, int *c)
+{
+    while (*c < network->backward_count && !network_fuses(&network->backward[*c])) ++*c;
+    return *c < network->backward_count ? &network->backward[(*c)++] : NULL;
+}
+
+/* What is left to the update is looked at, too, before it changes anything: two layers at a time. */
 static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
 {
-    const tas_network *network = w->network;
     tas_status status = TAS_OK;
-    for (int c = 0; c < network->backward_count && !status; c++) {
-        const op_call *call = &network->backward[c];
-        if (!network_fuses(call)) continue;
+    for (int c = 0; !status;) {
+        const op_call *call = next_fused(w->network, &c), *second = call ? next_fused(w->network, &c) : NULL;
+        if (!call) break;
         op_args args = dense_update_args(&call->args, OP_DENSE_CHECK);
         args.n = args.batch = examples;
         args.size[FUSED_STEP] = number;
-        const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->first_bad};
+        args.size[CHECK_OUTPUTS] = second ? second->args.size[DENSE_OUTPUTS] : 0;
+        args.size[CHECK_INPUTS] = second ? second->args.size[DENSE_INPUTS] : 0;
+        args.size[CHECK_NO_BIAS] = second ? second->args.size[DENSE_NO_BIAS] : 0;
+        if (!second) second = call;
+        const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->tensor[second->operand[0]],
+                               w->tensor[second->operand[1]], w->first_bad};
         status = device_run(w->device, &args, operand, NULL);
     }
     return status;

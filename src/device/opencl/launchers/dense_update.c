@@ -41,16 +41,29 @@ static launch_range weights_range(tas_device *device, const op_args *a)
     return range;
 }
 
+/* Of a layer that is checked. */
+static size_t check_items(uint32_t panel, uint32_t outputs, uint32_t inputs)
+{
+    if (panel == 1) return (size_t)outputs * inputs;
+    return block_count(inputs, INPUTS) * block_count(outputs, panel);
+}
+
 static tas_status check(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const opencl_device *cl = device->cl;
+    const uint32_t panel = panel_of(device, a), *size = a->size;
+    const size_t items = check_items(panel, size[DENSE_OUTPUTS], size[DENSE_INPUTS]);
+    const size_t second = check_items(panel, size[CHECK_OUTPUTS], size[CHECK_INPUTS]);
+    const mem *other = size[CHECK_INPUTS] ? m + 2 : m; /* if there is one */
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, a, "dense_check", &kernel);
     if (status) return status;
-    const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
-             A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->size[DENSE_NO_BIAS]), A_U32(a->size[FUSED_STEP]), A_U32(BAD_STEP));
-    return launch_kernel(device, kernel, weights_range(device, a), &args);
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&other[0]), A_MEM(&other[1]), A_MEM(&m[4]),
+                                  A_U32(a->n), A_U32(size[DENSE_INPUTS]), A_U32(size[DENSE_OUTPUTS]),
+                                  A_U32(size[DENSE_NO_BIAS]), A_U32(size[CHECK_INPUTS]), A_U32(size[CHECK_OUTPUTS]),
+                                  A_U32(size[CHECK_NO_BIAS]), A_U32(size[FUSED_STEP]), A_U32(BAD_STEP));
+    return launch_kernel(device, kernel, launch_line(panel > 1 ? 1 : cl->group, items + second), &args);
 }
 
 static tas_status sgd(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
