@@ -953,9 +953,9 @@ def _(t):
         expect(counted["faults"], "the fault did not happen", result)
         expect(done["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
 
-    nth = launches.count("dense_sgd") - STEPS + 3
-    each([((kernel, code, lazy), partial(survive, rule(LAUNCH, nth, code, kernel=kernel, **lazy)))
-          for kernel in ("dense_check", "dense_sgd") for code in (-4, -5) for lazy in ({}, {"lazy": 1})])
+    nth = {kernel: launches.count(kernel) - STEPS + 3 for kernel in ("dense_check", "dense_sgd")}
+    each([((kernel, code, lazy), partial(survive, rule(LAUNCH, nth[kernel], code, kernel=kernel, **lazy)))
+          for kernel in nth for code in (-4, -5) for lazy in ({}, {"lazy": 1})])
 
 
 @case("a device that fails for good, after a snapshot: --save has that step's weights", "pocl", "rusticl")
