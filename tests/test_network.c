@@ -734,6 +734,16 @@ static int count_relus(const tas_network *network)
     return found;
 }
 
+/* Those layers between an input and a last layer; what they freeze comes behind that. */
+static tas_network *parse_chain(const char *layers)
+{
+    char text[200];
+    const char *freeze = strstr(layers, "freeze");
+    const int length = freeze ? (int)(freeze - layers) : (int)strlen(layers);
+    snprintf(text, sizeof text, "input 4\n%.*sdense 2\n%s", length, layers, freeze ? freeze : "");
+    return parse(text);
+}
+
 /* A relu is a call of its own only if what is before it has other readers, or cannot end with one. */
 START_TEST(relus_end_what_is_before_them)
 {
@@ -755,15 +765,10 @@ START_TEST(relus_end_what_is_before_them)
         {"dense 4 as d\ntanh\nadd d\nrelu\n", 0, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[200];
-        const char *freeze = strstr(cases[i].text, "freeze");
-        snprintf(text, sizeof text, "input 4\n%.*sdense 2\n%s",
-                 (int)(freeze ? freeze - cases[i].text : (long)strlen(cases[i].text)), cases[i].text,
-                 freeze ? freeze : "");
-        tas_network *network = parse(text);
+        tas_network *network = parse_chain(cases[i].text);
         ck_assert_msg(count_calls(network->forward, network->forward_count, OP_RELU_FORWARD) == cases[i].alone &&
                           count_relus(network) == cases[i].ends,
-                      "%s", text);
+                      "%s", cases[i].text);
         tas_network_close(&network);
     }
 }
@@ -791,17 +796,12 @@ START_TEST(sums_end_normalizations)
         {"dense 4 as d\nbatch_norm\nmultiply d\n", 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[200];
-        const char *freeze = strstr(cases[i].text, "freeze");
         int ends = 0;
-        snprintf(text, sizeof text, "input 4\n%.*sdense 2\n%s",
-                 (int)(freeze ? freeze - cases[i].text : (long)strlen(cases[i].text)), cases[i].text,
-                 freeze ? freeze : "");
-        tas_network *network = parse(text);
+        tas_network *network = parse_chain(cases[i].text);
         for (int c = 0; c < network->forward_count; c++) ends += network->forward[c].args.adds;
         ck_assert_msg(count_calls(network->forward, network->forward_count, OP_ADD) == cases[i].alone &&
                           ends == cases[i].ends,
-                      "%s", text);
+                      "%s", cases[i].text);
         tas_network_close(&network);
     }
 }
@@ -829,14 +829,12 @@ START_TEST(gradients_of_relus_are_applied_before_them)
         {"dense 4 as d\nrelu\nadd d\nflatten as s\ntanh\nadd s\n", 1, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[200];
         int masked = 0;
-        snprintf(text, sizeof text, "input 4\n%sdense 2\n", cases[i].text);
-        tas_network *network = parse(text);
+        tas_network *network = parse_chain(cases[i].text);
         for (int c = 0; c < network->backward_count; c++) masked += network->backward[c].args.masked;
         ck_assert_msg(count_calls(network->backward, network->backward_count, OP_RELU_BACKWARD) == cases[i].alone &&
                           masked == cases[i].masked,
-                      "%s", text);
+                      "%s", cases[i].text);
         tas_network_close(&network);
     }
 }
