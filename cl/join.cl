@@ -10,8 +10,8 @@
 
 /* The sum, or 0 where x is if `masked` is set. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void add(
-    __global const float *a, __global const float *b, __global float *y /* may be x */, __global const float *x,
-    uint count, float least, uint masked)
+    __global const float *a, __global const float *b, __global float *y /* may be x */, uint count,
+    __global const float *x, float least, uint masked)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     if (masked)

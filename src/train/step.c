@@ -356,10 +356,13 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
         op_args args = dense_update_args(&call->args, OP_DENSE_CHECK);
         args.n = args.batch = examples;
         args.size[FUSED_STEP] = number;
-        args.size[CHECK_OUTPUTS] = second ? second->args.size[DENSE_OUTPUTS] : 0;
-        args.size[CHECK_INPUTS] = second ? second->args.size[DENSE_INPUTS] : 0;
-        args.size[CHECK_NO_BIAS] = second ? second->args.size[DENSE_NO_BIAS] : 0;
-        if (!second) second = call;
+        if (second) {
+            args.size[CHECK_OUTPUTS] = second->args.size[DENSE_OUTPUTS];
+            args.size[CHECK_INPUTS] = second->args.size[DENSE_INPUTS];
+            args.size[CHECK_NO_BIAS] = second->args.size[DENSE_NO_BIAS];
+        } else {
+            second = call; /* any buffers: it has no inputs */
+        }
         const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->tensor[second->operand[0]],
                                w->tensor[second->operand[1]], w->first_bad};
         status = device_run(w->device, &args, operand, NULL);

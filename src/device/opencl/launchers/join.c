@@ -4,30 +4,22 @@
 
 #include "ops/join.h"
 
-static tas_status add(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+static tas_status combine(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t count = op_padded(a) * a->size[JOIN_ELEMENTS];
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = program_get_elementwise(device, "join", "add", "", &kernel);
+    tas_status status = program_get_elementwise(device, "join", a->op == OP_ADD ? "add" : "multiply", "", &kernel);
     if (status) return status;
-    const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(count), A_LEAST(a), A_U32(a->masked));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(count));
+    if (a->op == OP_ADD) {
+        launch_add(&args, A_MASK(a, m));
+        launch_add(&args, A_LEAST(a));
+        launch_add(&args, A_U32(a->masked));
+    }
     return launch_kernel(device, kernel, launch_elements(device->cl, count), &args);
 }
 
-static tas_status multiply(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
-{
-    const uint32_t count = op_padded(a) * a->size[JOIN_ELEMENTS];
-    cl_kernel kernel;
-    (void)scratch;
-    tas_status status = program_get_elementwise(device, "join", "multiply", "", &kernel);
-    if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(count));
-    return launch_kernel(device, kernel, launch_elements(device->cl, count), &args);
-}
-
-/* In panels, a panel's elements lie together for all of its examples: rows are panels. */
 static tas_status copy_part(tas_device *device, const op_args *a, const mem *m, bool forward)
 {
     const uint32_t wide = op_panel_width(a), elements = a->size[JOIN_ELEMENTS] * wide;
@@ -55,8 +47,8 @@ static tas_status concat_backward(tas_device *device, const op_args *a, const me
 }
 
 const launcher join_launchers[] = {
-    {OP_ADD, add, NULL},
-    {OP_MULTIPLY, multiply, NULL},
+    {OP_ADD, combine, NULL},
+    {OP_MULTIPLY, combine, NULL},
     {OP_CONCAT_FORWARD, concat_forward, NULL},
     {OP_CONCAT_BACKWARD, concat_backward, NULL},
     {0},
