@@ -73,7 +73,7 @@ INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
 
 #define COPIED 256 // columns of X that are copied at once, at most
 
-// chain() for rows of X, `copied` columns at a time by way of copies that do not share the sets of a cache.
+// chain_near() for rows of X, `copied` columns at a time by way of copies that do not share the sets of a cache.
 INLINE void chain_copies(vec c[ROWS][VECS], const int rows, const __global float *x, const uint at[ROWS],
                          const __global float *w, uint I, uint copied)
 {
@@ -84,16 +84,8 @@ INLINE void chain_copies(vec c[ROWS][VECS], const int rows, const __global float
             for (uint k = 0; k < count; k++)
                 near[r][k] = x[at[r] + i + k];
         }
-#pragma unroll 1
-        for (uint k = 0; k < count; k++, w += PANEL) {
-            vec wk[VECS];
-            UNROLL for (int v = 0; v < VECS; v++)
-                wk[v] = load_vec(v, w);
-            UNROLL for (int r = 0; r < rows; r++) {
-                UNROLL for (int v = 0; v < VECS; v++)
-                    c[r][v] = fma((vec)(near[r][k]), wk[v], c[r][v]);
-            }
-        }
+        chain_near(c, rows, near[0], COPIED + VEC, 1, w, PANEL, count);
+        w += count * PANEL;
     }
 }
 

@@ -19,25 +19,6 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-// c(r, lane) = fma(a[r a_row + k a_step], b[k b_step + lane], c(r, lane)) for k = 0 .. count-1.
-INLINE void chain(vec c[ROWS][VECS], const float *a, const uint a_row, const uint a_step, const __global float *b,
-                  ulong b_step, uint count)
-{
-#pragma unroll 1
-    for (uint k = 0; k < count; k++) {
-        vec bk[VECS];
-        UNROLL for (int v = 0; v < VECS; v++)
-            bk[v] = load_vec(v, b);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            vec ar = a[r * a_row];
-            UNROLL for (int v = 0; v < VECS; v++)
-                c[r][v] = fma(ar, bk[v], c[r][v]);
-        }
-        a += a_step;
-        b += b_step;
-    }
-}
-
 // ---- To the inputs ----
 
 #define BLOCKS 8
@@ -64,7 +45,7 @@ INLINE void add_outputs(vec sums[ROWS][VECS], const float *near, const __global 
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = sums[r][v];
     }
-    chain(c, near, LINE, 1, dyt, PANEL, count);
+    chain_near(c, ROWS, near, LINE, 1, dyt, PANEL, count);
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int v = 0; v < VECS; v++)
             sums[r][v] = c[r][v];
@@ -169,7 +150,7 @@ INLINE void add_examples(const float *near, const __global float *dy, ulong pitc
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
-    chain(c, near, 1, WIDE, dy, pitch, whole);
+    chain_near(c, ROWS, near, 1, WIDE, dy, pitch, whole);
     for (uint k = whole; k < count; k++) {
         vec d[VECS];
         load_row(d, dy + k * pitch, outputs);

@@ -1,5 +1,5 @@
-/* The sums of a block of a dense layer's weights, for the kernels of processors that sum many examples. Options: VEC,
- * PANEL, ROWS, as in dense.cl. */
+/* The sums of a block, for the kernels of dense layers on processors that sum many examples. Options: VEC, PANEL, ROWS,
+ * as in dense.cl. */
 #ifndef DENSE_SUMS_H
 #define DENSE_SUMS_H
 
@@ -7,6 +7,26 @@
 #include "vectors.h"
 
 #define VECS (PANEL / VEC)
+
+// c(r, lane) = fma(a[r a_row + k a_step], b[k b_step + lane], c(r, lane)) for k = 0 .. count-1, where a is a
+// copy. `rows` is a constant wherever this is inlined.
+INLINE void chain_near(vec c[ROWS][VECS], const int rows, const float *a, const uint a_row, const uint a_step,
+                       const __global float *b, ulong b_step, uint count)
+{
+#pragma unroll 1
+    for (uint k = 0; k < count; k++) {
+        vec bk[VECS];
+        UNROLL for (int v = 0; v < VECS; v++)
+            bk[v] = load_vec(v, b);
+        UNROLL for (int r = 0; r < rows; r++) {
+            vec ar = a[r * a_row];
+            UNROLL for (int v = 0; v < VECS; v++)
+                c[r][v] = fma(ar, bk[v], c[r][v]);
+        }
+        a += a_step;
+        b += b_step;
+    }
+}
 
 // Of N rows `pitch` apart, the first at `at`, so many have PANEL floats before `end`. What follows a row's last output
 // is of another row, or a copy.

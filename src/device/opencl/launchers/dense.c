@@ -56,7 +56,7 @@ static bool form_fits(const tas_device *device, const op_args *a, const form *f)
 static const form_table form_list = {forms, FORMS, form_fits}, block_list = {forms, FEW_1, form_fits};
 
 /* Rows of a block. Sums, a row of weights and one value fill 16 registers. Machines with 16 floats per vector have
- * 32, but more than 8 rows of X gain nothing. */
+ * 32, of which 8 rows of two vectors are chains enough. */
 static int usual_rows(const tas_device *device) { return opencl_vector_width(device) == 16 ? ROWS_8 : ROWS_6; }
 
 static const form *choose_block(const tas_device *device, const op_args *a)
