@@ -125,20 +125,6 @@ KERNEL dense_backward_input_near(const __global float *dyt /* dense_pack_rows of
 #define BLOCKS 4
 #define STRIP 256 // examples at most
 
-// near[n][i] = x(n, i) of `count` examples.
-INLINE void copy_inputs(float *near, const __global float *x, uint wide, uint count, uint I)
-{
-    for (uint n = 0; n < count; n++, x += I, near += WIDE) {
-        if (wide == WIDE) {
-            UNROLL for (uint v = 0; v < WIDE / 8; v++)
-                vstore8(vload8(v, x), v, near);
-        } else {
-            for (uint i = 0; i < WIDE; i++)
-                near[i] = x[min(i, wide - 1)];
-        }
-    }
-}
-
 // Adds `count` examples, of which `whole` have PANEL floats of dY, to the sums of a block, which begin, or continue
 // those in `partial`.
 INLINE void add_examples(const float *near, const __global float *dy, ulong pitch, uint whole, uint outputs, uint count,
@@ -150,17 +136,7 @@ INLINE void add_examples(const float *near, const __global float *dy, ulong pitc
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
-    chain_near(c, ROWS, near, 1, WIDE, dy, pitch, whole);
-    for (uint k = whole; k < count; k++) {
-        vec d[VECS];
-        load_row(d, dy + k * pitch, outputs);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            UNROLL for (int v = 0; v < VECS; v++)
-                c[r][v] = fma((vec)(near[k * WIDE + r]), d[v], c[r][v]);
-        }
-    }
-    if (outputs < PANEL)
-        clear_lanes(c, ROWS, outputs);
+    chain_examples(c, near, WIDE, dy, pitch, whole, outputs, count);
     store_sums(c, ROWS, inputs, closed, add, total, partial);
 }
 
@@ -192,7 +168,7 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
         const uint j = first + n, within = j % granule;
         run = min(min(N - n, granule - within), strip);
         const bool closed = within + run == granule || j + run == batch;
-        copy_inputs(near, x + (ulong)n * I, wide, run, I);
+        copy_inputs(near, WIDE, x + (ulong)n * I, wide, run, I);
         for (uint p = 0; p < count; p++) {
             const uint from_dy = (p0 + p) * panel_apart + n * pitch, outputs = min((uint)PANEL, O - (p0 + p) * PANEL);
             const uint whole = whole_rows(from_dy, pitch, end, outputs, run);

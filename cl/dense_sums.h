@@ -58,6 +58,38 @@ INLINE void clear_lanes(vec c[ROWS][VECS], const int rows, uint outputs)
     }
 }
 
+// near[n][i] = x(n, i) of `count` examples and `wide` inputs, of at most `most`, a multiple of 8.
+INLINE void copy_inputs(float *near, const uint most, const __global float *x, uint wide, uint count, uint I)
+{
+    for (uint n = 0; n < count; n++, x += I, near += most) {
+        if (wide == most) {
+            UNROLL for (uint v = 0; v < most / 8; v++)
+                vstore8(vload8(v, x), v, near);
+        } else {
+            for (uint i = 0; i < most; i++)
+                near[i] = x[min(i, wide - 1)];
+        }
+    }
+}
+
+// c(r, lane) = fma(near[n][r], dy(n, lane), c(r, lane)) for `count` examples, whose rows in `near` are `most` floats
+// apart, and of which `whole` have PANEL floats of dY; 0 in the lanes of outputs that are missing.
+INLINE void chain_examples(vec c[ROWS][VECS], const float *near, const uint most, const __global float *dy, ulong pitch,
+                           uint whole, uint outputs, uint count)
+{
+    chain_near(c, ROWS, near, 1, most, dy, pitch, whole);
+    for (uint k = whole; k < count; k++) {
+        vec d[VECS];
+        load_row(d, dy + k * pitch, outputs);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                c[r][v] = fma((vec)(near[k * most + r]), d[v], c[r][v]);
+        }
+    }
+    if (outputs < PANEL)
+        clear_lanes(c, ROWS, outputs);
+}
+
 // Stores what a run of examples leaves, for the first `inputs` of the rows. What ends a granule (`closed`) goes to the
 // total, and is added to it if it is not the first one. `rows` is a constant wherever this is inlined. A chain that
 // starts at +0 never ends at -0, but llvmpipe's does if each product is -0: hence the selection.

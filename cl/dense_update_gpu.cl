@@ -2,7 +2,6 @@
  * for GPUs: the gradients are never stored. dense_update.cl, for processors, computes the same. A work-item has one
  * weight, so that neighbors read and write neighbors; GROUP of them share an output, whose first one has the bias. */
 // lint: -D GROUP=64
-#include "first_bad.h"
 #include "gradient_mean.h"
 #include "sgd_move.h"
 
@@ -25,28 +24,6 @@ static inline float add_outputs(const __global float *dy, uint N, uint O, uint o
     float c = 0.0f;
     for (uint n = 0; n < N; n++) c = arith_chain(c, dy[n * O + o]);
     return c;
-}
-
-/* Sets the record if one of the gradients is not finite, of a layer or, if I2 is not 0, of two. Work-items: I * O, and
- * as many of the second layer. */
-KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
-                   const __global float *x2 /* (N, I2) */, const __global float *dy2 /* (N, O2) */,
-                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint I2, uint O2,
-                   uint no_bias2, uint step, uint what)
-{
-    ulong id = get_global_id(0);
-    if (id >= (ulong)I * O) {
-        id -= (ulong)I * O;
-        x = x2;
-        dy = dy2;
-        I = I2;
-        O = O2;
-        no_bias = no_bias2;
-    }
-    if (id >= (ulong)I * O) return;
-    const uint o = id / I, i = id - (ulong)o * I;
-    if (!arith_is_finite(add_examples(x, dy, N, I, O, i, o))) set_first_bad(first_bad, step, what);
-    if (i == 0 && !no_bias && !arith_is_finite(add_outputs(dy, N, O, o))) set_first_bad(first_bad, step, what);
 }
 
 /* Work-items: I, O. */

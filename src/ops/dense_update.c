@@ -1,12 +1,12 @@
-/* The weights and the bias of a dense layer after a batch of a few examples, which is one tile. With so few examples a
- * step is bound by the traffic over the weights. So their gradient is computed where it is used, and never stored:
+/* The weights and the bias of a dense layer after a batch that is one tile and not large. There a step is bound by the
+ * traffic over the weights. So their gradient is computed where it is used, and never stored:
  *
  *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite, of one layer or
  *                    of two, which have x and dy, and x2 and dy2
  *     dense_sgd      sum = fma over the examples ascending of dy (N, O) x (N, I), and then as sgd; likewise the bias,
  * of whose gradient dy is added
  *
- * N examples, I inputs, O outputs. So few examples are in one granule, so these are the sums that
+ * N examples, I inputs, O outputs. So many examples are in one granule, so these are the sums that
  * dense_backward_weights and dense_backward_bias have. */
 #include "ops/dense_update.h"
 
@@ -18,13 +18,15 @@
 #include "arith.h"
 
 /* Shapes N, O, I. */
-static const uint32_t edges[][3] = {{1, 1, 1},  {1, 33, 65}, {2, 16, 64}, {3, 5, 7},   {4, 17, 63},
-                                    {5, 32, 9}, {6, 10, 72}, {7, 15, 73}, {8, 64, 130}};
+static const uint32_t edges[][3] = {{1, 1, 1},     {1, 33, 65}, {4, 16, 64},   {3, 5, 7},    {2, 17, 63},
+                                    {5, 32, 9},    {6, 10, 72}, {7, 15, 73},   {8, 64, 130}, {9, 33, 65},
+                                    {256, 65, 33}, {64, 10, 1}, {17, 40, 100}, {33, 20, 70}, {12, 7, 97}};
 
 static bool fused_shape(op_args *args, draw *d, int edge)
 {
     if (edge >= LENGTH(edges)) return false;
-    args->n = args->batch = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, FUSED_EXAMPLES);
+    const uint32_t most = draw_below(d, 2) ? 8 : draw_below(d, 4) ? 70 : FUSED_EXAMPLES;
+    args->n = args->batch = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, most);
     args->size[DENSE_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
     args->size[DENSE_INPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 150);
     args->size[DENSE_NO_BIAS] = draw_below(d, 4) == 0;
@@ -80,7 +82,7 @@ static bool check_shape(op_args *args, draw *d, int edge)
     args->size[FUSED_STEP] = 1 + draw_below(d, 1000);
     args->size[CHECK_INPUTS] = draw_below(d, 3) ? draw_size(d, 150) : 0;
     args->size[CHECK_OUTPUTS] = args->size[CHECK_INPUTS] ? draw_size(d, 70) : 0;
-    args->size[CHECK_NO_BIAS] = draw_below(d, 2);
+    args->size[CHECK_NO_BIAS] = draw_below(d, 4) ? !args->size[DENSE_NO_BIAS] : args->size[DENSE_NO_BIAS];
     return true;
 }
 

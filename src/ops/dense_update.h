@@ -10,7 +10,11 @@
 enum { FUSED_STEP = DENSE_GRANULE, CHECK_OUTPUTS = DENSE_NO_BIAS + 1, CHECK_INPUTS, CHECK_NO_BIAS };
 enum { FUSED_BIAS_DECAY = SGD_SCALARS }; /* dense_sgd: SGD_DECAY is that of the weights */
 
-enum { FUSED_EXAMPLES = 8 }; /* of a batch, at most */
+enum { FUSED_EXAMPLES = 256 }; /* of a batch, at most */
+
+/* The most for which it pays. Devices that keep weights in the canonical layout, such as GPUs, have a work-item for
+ * each of them, and so each reads the values of all examples. */
+static inline uint32_t dense_update_most(uint32_t weight_panel) { return weight_panel > 1 ? FUSED_EXAMPLES : 8; }
 
 /* Of one of them, from those of the call that sums the gradient of the weights. With DENSE_NO_BIAS any other buffers
  * stand in the places of the bias and its momentum. */

@@ -62,7 +62,7 @@ static choice largest_tile(planner *pl, planner_mode mode, bool resident)
 {
     choice c = {.mode = mode, .resident = resident};
     const uint32_t limit = tile_limit(pl);
-    if (!pl->several && mode != MODE_TILES) return c;
+    if (!planner_has(pl, mode)) return c;
     const planner_bound bound = planner_bounds(pl, mode, resident);
     const uint64_t budget = pl->device->budget;
     const uint64_t values = part_limit(pl->device, PART_VALUES) / pl->maps[mode].example_bytes;
@@ -124,7 +124,7 @@ static uint64_t smallest_total(planner *pl)
     const uint32_t limit = tile_limit(pl);
     for (int k = 0; k < 2 * MODE_COUNT; k++) {
         choice c = {.mode = (planner_mode)(k / 2), .resident = k % 2};
-        if ((c.resident && !pl->request.resident) || (!pl->several && c.mode != MODE_TILES)) continue;
+        if ((c.resident && !pl->request.resident) || !planner_has(pl, c.mode)) continue;
         const planner_bound bound = planner_bounds(pl, c.mode, c.resident);
         for (c.tile = 1; c.tile <= limit && bound.base + c.tile * bound.slope < smallest; c.tile++)
             if (fits(pl, c, smallest - 1)) smallest = pl->plan->total;
@@ -141,9 +141,8 @@ static void make_map(planner *pl, choice c)
 /* The way of a given tile. */
 static choice with_tile(const planner *pl, uint32_t tile, bool resident)
 {
-    const planner_mode tiles = pl->request.spills ? MODE_SPILLED : MODE_TILES;
-    const bool whole = planner_allows(pl, MODE_WHOLE, tile);
-    return (choice){!pl->several ? MODE_TILES : whole ? MODE_WHOLE : tiles, resident, tile};
+    const planner_mode tiles = pl->several && pl->request.spills ? MODE_SPILLED : MODE_TILES;
+    return (choice){planner_allows(pl, MODE_WHOLE, tile) ? MODE_WHOLE : tiles, resident, tile};
 }
 
 static tas_status too_large(const planner *pl, int part)

@@ -91,7 +91,7 @@ typedef struct plan_request {
     noise_schedule noise;               /* {0}: it is not measured */
     int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
     bool clips, adapts;                 /* the update needs sums of squares: of the whole gradient; of two tensors */
-    bool fuses;     /* the update may make gradients itself, in steps of one tile and one pass: see network_fuses() */
+    bool fuses;     /* the update may make gradients itself, in steps of one tile: see network_fuses() */
     bool spills;    /* what passes keep goes to the host, even if the device has room */
     uint64_t order; /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;

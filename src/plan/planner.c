@@ -1,6 +1,7 @@
 /* The map for a tile. */
 #include "plan/planner.h"
 
+#include "ops/dense_update.h"
 #include "ops/divisor.h"
 #include "ops/layout.h"
 
@@ -30,12 +31,18 @@ uint32_t planner_leaf(const planner *pl) { return largest_leaf(pl, planner_examp
 /* Whether a whole batch can be one tile: then it has one leaf. */
 static bool has_one_leaf(const planner *pl) { return pl->request.shards <= 1 && planner_leaf(pl) >= pl->request.batch; }
 
+bool planner_has(const planner *pl, planner_mode mode)
+{
+    return mode == MODE_TILES || pl->several || (mode == MODE_WHOLE && pl->request.fuses);
+}
+
 bool planner_allows(const planner *pl, planner_mode mode, uint32_t tile)
 {
     const uint32_t unit = pl->request.training ? pl->network->group : 1, batch = pl->request.batch;
     const bool whole = tile % unit == 0 || tile >= planner_leaf(pl);
-    if (!pl->several) return mode == MODE_TILES && whole;
+    if (!planner_has(pl, mode)) return false;
     if (mode == MODE_WHOLE) return tile >= batch && has_one_leaf(pl);
+    if (!pl->several) return whole;
     if (has_one_leaf(pl) && tile >= batch) return false;
     return whole && (mode == MODE_SPILLED || !pl->request.spills);
 }
@@ -493,8 +500,7 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
     p->resident = resident;
     p->panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, tile) : 1;
     p->step_panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, step_tile(pl)) : 1;
-    const bool fuses = pl->request.fuses && has_one_leaf(pl) && tile >= planner_examples(pl);
-    p->stored = fuses && (mode == MODE_WHOLE || !pl->several) ? pl->stored : (plan_range){0, p->trained};
+    p->stored = pl->request.fuses && mode == MODE_WHOLE ? pl->stored : (plan_range){0, p->trained};
     outline_values(pl);
     size_scratch(pl, tile, p->panel_width);
     if (p->step_panel_width != p->panel_width) size_scratch(pl, step_tile(pl), p->step_panel_width);
@@ -528,18 +534,32 @@ planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
-/* Batches of one pass need one map. */
+/* Whether the update may make the gradients of all layers of which it can make any. */
+static bool may_fuse(const planner *pl)
+{
+    const plan_device *device = pl->device;
+    bool may = pl->request.fuses;
+    for (int c = 0; c < pl->network->backward_count; c++) {
+        const op_call *call = &pl->network->backward[c];
+        if (!network_fuses(call)) continue;
+        const uint32_t *size = call->args.size;
+        const uint32_t panel = device->weight_panel(device->self, size[DENSE_OUTPUTS], size[DENSE_INPUTS]);
+        may = may && pl->request.batch <= dense_update_most(panel);
+    }
+    return may;
+}
+
 static bool open_maps(planner *pl)
 {
     const passes_kind kind = pl->request.training ? PASSES_STEP : PASSES_EVALUATION;
-    const bool fuses = pl->request.fuses;
     const uint32_t largest = pl->request.max_tile == 1 ? 1 : MAX_TILE; /* of one example, or any */
     const bool rows = pl->device->batch_panel(pl->device->self, largest) == 1;
-    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false, fuses, rows)) return false;
+    pl->request.fuses = may_fuse(pl);
+    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false, false, rows)) return false;
     pl->several = pl->maps[MODE_TILES].passes.count > 1;
-    if (!pl->several) return true;
-    return values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false, fuses, rows) &&
-           values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true, fuses, rows);
+    return (!planner_has(pl, MODE_WHOLE) ||
+            values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false, pl->request.fuses, rows)) &&
+           (!pl->several || values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true, false, rows));
 }
 
 tas_status planner_open(planner *pl, const tas_network *network, const plan_device *device, const plan_request *request,

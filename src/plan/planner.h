@@ -10,9 +10,10 @@ typedef struct planner_call {
     bool batch_panels, whole_batch;
 } planner_call;
 
-/* How a batch passes. A step that needs one pass for any tile has MODE_TILES alone; one that needs several has all. */
+/* How a batch passes. MODE_WHOLE is there if it can make a difference: if tiles need several passes, or the update may
+ * make gradients itself. If they need one pass there is no MODE_SPILLED. */
 typedef enum planner_mode {
-    MODE_WHOLE,   /* in one tile, and so in one pass */
+    MODE_WHOLE,   /* in one tile, and so in one pass, at whose end the update finds what it makes gradients from */
     MODE_TILES,   /* in tiles; what passes keep lies on the device, */
     MODE_SPILLED, /* or on the host */
     MODE_COUNT
@@ -43,6 +44,9 @@ void planner_set_batch(planner *pl, uint32_t batch);
  * an evaluation those of the set. */
 uint32_t planner_examples(const planner *pl);
 uint32_t planner_leaf(const planner *pl);
+
+/* Whether there is that mode. */
+bool planner_has(const planner *pl, planner_mode mode);
 
 /* Whether a batch may pass in tiles of so many examples in that mode, memory aside. */
 bool planner_allows(const planner *pl, planner_mode mode, uint32_t tile);

@@ -221,11 +221,14 @@ static bool find_sources(value_map *m, const tas_network *network)
 bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses, bool rows)
 {
     *m = (value_map){.spilled = spilled};
-    opener o = {.map = m, .network = network, .loops = kind == PASSES_STEP, .evaluation = kind == PASSES_EVALUATION};
+    opener o = {.map = m,
+                .network = network,
+                .loops = kind == PASSES_STEP,
+                .evaluation = kind == PASSES_EVALUATION,
+                .fuses = fuses};
     o.lives = calloc((size_t)network->tensor_count, sizeof *o.lives);
     o.replaced = calloc((size_t)network->tensor_count, sizeof *o.replaced);
     bool done = o.lives && o.replaced && passes_open(&m->passes, network, kind);
-    o.fuses = fuses && done && m->passes.count == 1;
     if (done && rows && m->passes.count == 1) done = find_sources(m, network);
     done = done && open_arena(&o) && open_kept(&o);
     free(o.lives);

@@ -42,8 +42,8 @@ typedef struct value_sizes {
     uint64_t align;
 } value_sizes;
 
-/* fuses: in a step of one pass what network_fuses() is there until the update. rows: panels have one example, so that
- * in one pass values in the other layout need no copy. False if there is no memory. Closed with values_close(), if it
+/* fuses: what network_fuses() is there until the update. rows: panels have one example, so that in one pass values in
+ * the other layout need no copy. False if there is no memory. Closed with values_close(), if it
  * fails, too. */
 bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses, bool rows);
 void values_close(value_map *m);

@@ -34,7 +34,7 @@ void update_request(plan_request *request, tas_optimizer which, bool clips, bool
     request->slots = row->slots;
     request->clips = clips;
     request->adapts = row->adapts;
-    request->fuses = row->fused && request->batch <= FUSED_EXAMPLES && !clips && !noise;
+    request->fuses = row->fused && !clips && !noise;
 }
 
 bool update_preconditions(tas_optimizer which) { return optimizers_row(which)->precondition != NULL; }

@@ -2,6 +2,7 @@
 #include "device/opencl/launchers/clblast.h"
 #include "device/select.h"
 #include "network/network.h"
+#include "ops/dense_update.h"
 #include "verify/self_test.h"
 #include "verify/tier.h"
 
@@ -36,6 +37,14 @@ typedef struct opening {
     bool training;
 } opening;
 
+/* Whether the update of such a batch probably makes itself what a call sums. A run prepares what it then needs. */
+static bool leaves_to_update(tas_device *device, const op_call *call, uint32_t batch)
+{
+    const uint32_t *size = call->args.size;
+    return network_fuses(call) &&
+           batch <= dense_update_most(device_weight_panel(device, size[DENSE_OUTPUTS], size[DENSE_INPUTS]));
+}
+
 /* The calls of a tile of the usual size, with a device's usual forms of its kernels. */
 static tas_status prepare_list(tas_device *device, const tas_network *network, const op_call *calls, int count)
 {
@@ -44,6 +53,7 @@ static tas_status prepare_list(tas_device *device, const tas_network *network, c
     tas_status status = TAS_OK;
     for (int c = 0; c < count && !status; c++) {
         op_args args = calls[c].args;
+        if (leaves_to_update(device, &calls[c], n)) continue;
         args.n = args.batch = n;
         args.panel_width = network_has_batch_panels(network, &calls[c]) ? device_batch_panel(device, n) : 1;
         status = device_run(device, &args, none, none);

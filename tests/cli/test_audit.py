@@ -79,7 +79,7 @@ def _(t):
 
 @case("the command that a difference names repeats it", needs="pocl")
 def _(t):
-    net, fault = net_of(t), wrong("sgd", 31, 1)  # step 30, after the one before the first
+    net, fault = net_of(t), wrong("dense_sgd_near", 61, 3)  # step 30; two belong to each
     result = t.train("--steps", "60", "--audit=100%", net=net, device="pocl", env=below(t, net, fault), status=1)
     command = re.search(r"this repeats that step: tassello (train .* --audit=step:30)$", result.err, re.M)
     expect(command, "no command", result)
@@ -91,7 +91,7 @@ def _(t):
 
 @case("--audit=continue: differences are counted and the run goes on", needs="pocl")
 def _(t):
-    fault = wrong("sgd", 21, 1, every=10)
+    fault = wrong("dense_sgd_near", 41, 3, every=20)
     net = net_of(t)
     result = t.train("--steps", "60", "--audit=100%,continue", "--json", net=net, device="pocl",
                      env=below(t, net, fault))
@@ -104,10 +104,10 @@ def _(t):
 def _(t):
     net, place = net_of(t), t.place()
     t.train("--steps", "20", "--save", place / "a", net=net, device="pocl", env=below(t, net))
-    fault = wrong("sgd", 6, 1)  # the fifth step after the file
+    fault = wrong("dense_sgd_near", 11, 3)  # the fifth step after the file
     result = t.train("--steps", "60", "--resume", place / "a", "--audit=step:25", "--save", place / "b", net=net,
                      device="pocl", env=below(t, net, fault), status=1)
-    result.says("audit: step 25 (the whole batch): sgd", "those of step 20", "--resume")
+    result.says("audit: step 25 (the whole batch): dense_sgd", "those of step 20", "--resume")
     digests = [t.run("eval", place / name, t.data, "--device", "reference").digest() for name in "ab"]
     expect(digests[0] == digests[1], f"{digests}")
 

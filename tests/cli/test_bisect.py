@@ -18,7 +18,7 @@ def trace(t, path, *arguments, **more):
 def planted(t, kernel, nth, argument):
     """After the network's first use, which has launches of its own."""
     env = below_layer(t)
-    t.train("--steps", "1", device="pocl", env=env)
+    t.train("--steps", "1", "--trace", t.place() / "first", device="pocl", env=env)
     fault = f"call=clEnqueueNDRangeKernel;kernel={kernel};nth={nth};corrupt={argument};at=0;"
     return {**env, "TASSELLO_FAULT": fault + "platform=Portable Computing Language"}
 

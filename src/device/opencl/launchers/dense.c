@@ -59,6 +59,15 @@ static const form_table form_list = {forms, FORMS, form_fits}, block_list = {for
  * 32, of which 8 rows of two vectors are chains enough. */
 static int usual_rows(const tas_device *device) { return opencl_vector_width(device) == 16 ? ROWS_8 : ROWS_6; }
 
+uint32_t dense_block_rows(const tas_device *device) { return forms[usual_rows(device)].size[ROWS]; }
+
+uint32_t dense_panel_group(tas_device *device, uint32_t most, size_t panels, size_t wide)
+{
+    const size_t items = device_limit(device, device->info.compute_units * 8, 1);
+    while (most > 1 && wide * block_count(panels, most) < items) most /= 2;
+    return most;
+}
+
 static const form *choose_block(const tas_device *device, const op_args *a)
 {
     return forms_choose(device, a, usual_rows(device));
@@ -113,7 +122,7 @@ static near_sizes near_sizes_of(tas_device *device, const op_args *a)
 static tas_status run_near(tas_device *device, const op_args *a, const form *f, const char *name, launch_args *args)
 {
     near_sizes near = near_sizes_of(device, a);
-    const size_t panels = panels_of(device, a), items = device_limit(device, device->info.compute_units * 8, 1);
+    const size_t panels = panels_of(device, a);
     const size_t wide = block_count(a->size[DENSE_INPUTS], near.blocks * f->size[ROWS]);
     char options[64];
     cl_kernel kernel;
@@ -121,7 +130,7 @@ static tas_status run_near(tas_device *device, const op_args *a, const form *f, 
              panel_of(device, a), f->size[ROWS]);
     tas_status status = program_get_kernel(device, "dense_near", name, options, &kernel);
     if (status) return status;
-    while (near.group > 1 && wide * block_count(panels, near.group) < items) near.group /= 2;
+    near.group = dense_panel_group(device, near.group, panels, wide);
     launch_add(args, A_U32(near.strip));
     launch_add(args, A_U32(near.group));
     return launch_kernel(device, kernel, launch_single(wide, block_count(panels, near.group), 1), args);

@@ -41,6 +41,11 @@ uint32_t conv_batch_panel(const tas_device *device, uint32_t tile);
 /* Of vectors over the examples of a call's panels: the device's, or a panel if that is less. */
 uint32_t conv_vector_width(const tas_device *device, const op_args *a);
 
+/* Rows of a block of sums of a dense layer on a processor. And panels that a work-item processes, at most `most`, so
+ * that there are enough work-items if there are `wide` of them for each group of panels. */
+uint32_t dense_block_rows(const tas_device *device);
+uint32_t dense_panel_group(tas_device *device, uint32_t most, size_t panels, size_t wide);
+
 /* Count the blocks of sums that a GPU may run, and the forms of the kernels for processors, as variants. */
 void dense_gpu_install_blocks(tas_device *device);
 void conv_gpu_install_blocks(tas_device *device);
