@@ -4,14 +4,17 @@
  * E units per example; a Philox block holds the words of four neighboring units. x[panels][E][PANEL]: PANEL examples
  * side by side. A work-item draws DRAWS blocks, VEC at a time, for its SPAN units: draw d is for lane d % PANEL and for
  * the four units from 4 (d / PANEL) on. Dimension 1 is the panel. The forward pass maps x to y, the backward pass dy to
- * dx, which is 0 where `mask` is if `masked` is set. */
+ * dx. With -D FORWARD=activation_gelu (or another) the activation comes first, with -D
+ * BACKWARD=activation_gelu_gradient its gradient last, which is computed from s. */
 // lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1
+// lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1 -D FORWARD=activation_gelu
+// lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1 -D BACKWARD=activation_gelu_gradient
 // lint: -D GROUP=1 -D PANEL=1 -D DRAWS=32
 // lint: -D GROUP=1 -D PANEL=16 -D DRAWS=32
 // lint: -D GROUP=1 -D PANEL=8 -D DRAWS=16
 // lint: -D GROUP=1 -D PANEL=4 -D DRAWS=8
-#include "arith.h"
-#include "finish.h"
+#include "activation_functions.h"
+#include "each_alone.h"
 #include "philox.h"
 #include "unroll.h"
 
@@ -36,6 +39,16 @@ typedef JOIN(uint, VEC) words;
 typedef JOIN(ulong, HALF) pairs;
 #define as_words JOIN(as_uint, VEC)
 #define as_pairs JOIN(as_ulong, HALF)
+#endif
+#ifdef FORWARD
+#define activate(x) FORWARD(x, slope)
+#else
+#define activate(x) (x)
+#endif
+#ifdef BACKWARD
+#define deactivate(s, dy) BACKWARD(s, dy, slope)
+#else
+#define deactivate(s, dy) (dy)
 #endif
 #define SPAN (4 * DRAWS / PANEL) /* units per work-item */
 #define INLINE static inline __attribute__((always_inline))
@@ -70,9 +83,9 @@ INLINE void draw_blocks(words c[4], uint k0, uint k1)
 /* order[at + r] is the example in row r. Lanes past the last row n-1 repeat that row. If threshold is 0, nothing is
  * drawn. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
-    __global const float *restrict x, __global const uint *restrict order, __global float *restrict y,
-    __global const float *restrict mask, uint n, uint elements, uint at, uint seed_low, uint seed_high, uint purpose,
-    uint epoch, uint threshold, float scale, uint masked)
+    __global const float *x, __global const uint *restrict order, __global float *y /* dx: may be dy */,
+    __global const float *restrict s, uint n, uint elements, uint at, uint seed_low, uint seed_high, uint purpose,
+    uint epoch, uint threshold, float scale, float slope)
 {
     const uint unit = get_global_id(0) * SPAN, row = get_global_id(1) * PANEL;
     if (unit >= elements) return;
@@ -93,10 +106,23 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     }
     /* in quarters, so that with DRAWS 1 the words have fixed places, in registers */
     UNROLL for (uint k = 0; k < 4; k++) {
-        for (uint i = k * DRAWS; i < min(count, (k + 1) * DRAWS); i++) {
-            const float kept = arith_flush(x[start + i] * scale);
+        EACH_ALONE for (uint i = k * DRAWS; i < min(count, (k + 1) * DRAWS); i++) {
+            const float kept = arith_flush(activate(x[start + i]) * scale);
             const float done = threshold && word[DRAWS == 1 ? k : i] < threshold ? 0.0f : kept;
-            y[start + i] = masked ? mask_value(done, mask[start + i]) : done;
+            y[start + i] = deactivate(s[start + i], done);
         }
     }
+}
+
+/* The backward pass behind a relu, with y of the forward pass: nothing is drawn. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout_relu_backward(
+    __global const float *dy, __global const float *restrict y, __global float *dx /* may be dy */, uint elements,
+    float scale)
+{
+    const uint unit = get_global_id(0) * SPAN, row = get_global_id(1) * PANEL;
+    if (unit >= elements) return;
+    const size_t start = (size_t)row * elements + (size_t)unit * PANEL;
+    const uint count = min((uint)SPAN, elements - unit) * PANEL;
+    EACH_ALONE for (uint i = 0; i < count; i++)
+        dx[start + i] = activation_relu_gradient(y[start + i], arith_flush(dy[start + i] * scale), 0.0f);
 }

@@ -396,7 +396,7 @@ static const struct {
       OP_HARD_SWISH_BACKWARD, OP_SOFTPLUS_BACKWARD, OP_MAX_POOL_BACKWARD, OP_AVERAGE_POOL_BACKWARD,
       OP_UPSAMPLE_BACKWARD, OP_PAD_BACKWARD, OP_DROPOUT_BACKWARD, OP_NORM_BACKWARD_INPUT},
      {"relu", "leaky", "sigmoid", "gelu", "silu", "hard_swish", "softplus", "max_pool", "avg_pool", "upsample", "pad",
-      "dropout", "batch_norm", "layer_norm", "group_norm"},
+      "dropout", "batch_norm", "layer_norm", "group_norm", "dropout of relu"},
      {"dense", "tanh", "conv2d", "loss mse"}},
     {{OP_DENSE_BACKWARD_INPUT}, {"dense", "dense no bias"}, {NULL}},
     {{OP_DENSE_BACKWARD_WEIGHTS}, {"dense no bias"}, {NULL}},

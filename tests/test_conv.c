@@ -439,17 +439,35 @@ END_TEST
 
 /* Dropout ---------------------------------------------------------------------------------------------------------- */
 
+/* The activation of a case alone, or its gradient: of x, or of s and dy. */
+static void activate(const op_args *a, bool backward, float *first, float *second, float *out)
+{
+    op_args alone = {.op = a->size[4] + backward, .n = a->n, .batch = a->n};
+    alone.size[0] = a->size[0];
+    alone.scalar[0] = a->scalar[1];
+    run(&alone, backward ? (void *[]){first, second, out} : (void *[]){first, out});
+}
+
 static void check_dropout(const test_case *c)
 {
     const op_args *a = &c->args;
+    const bool backward = a->op == OP_DROPOUT_BACKWARD, relu = backward && a->size[4] == OP_RELU_FORWARD;
+    float *x = banded(c->elements[0], 0), *y = banded(c->elements[0], 0), *done = banded(c->elements[0], 0);
+    memcpy(x, c->before[0], c->elements[0] * sizeof *x);
+    if (a->size[4] && !backward) activate(a, false, c->before[0], NULL, x);
     for (uint64_t i = 0; i < c->elements[0]; i++) {
         const uint32_t unit = (uint32_t)(i % a->size[0]), example = WORDS_IN(1)[a->at + i / a->size[0]];
         const philox_block block = philox(a->seed, PHILOX_DROPOUT | a->size[1], a->epoch, example, unit / 4);
         const bool dropped = block.v[unit % 4] < a->size[2];
-        const float kept = flush((float)((double)IN(0)[i] * a->scalar[0])); /* 48 bits: rounded once */
-        const bool masked = a->masked && IN(3)[i] == 0;
-        check_exact(a->evaluating ? IN(0)[i] : dropped || masked ? 0 : kept, OUT(2)[i], i);
+        const float kept = flush((float)((double)x[i] * a->scalar[0])); /* 48 bits: rounded once */
+        y[i] = a->evaluating ? x[i] : (relu ? IN(3)[i] == 0 : dropped) ? 0 : kept;
     }
+    if (a->size[4] && backward && !relu) activate(a, true, c->before[3], y, done);
+    for (uint64_t i = 0; i < c->elements[0]; i++)
+        check_exact(a->size[4] && backward && !relu ? done[i] : y[i], OUT(2)[i], i);
+    unband(x, c->elements[0]);
+    unband(y, c->elements[0]);
+    unband(done, c->elements[0]);
 }
 
 START_TEST(dropout)
@@ -559,6 +577,36 @@ START_TEST(threshold_is_exclusive)
         mask(a, order, whole_mask);
         ck_assert(whole_mask[11] == 1 - (float)more);
     }
+}
+END_TEST
+
+/* Behind a relu the gradient is computed from what dropout made, as if by two operations from the mask and the relu's
+ * own result. */
+START_TEST(gradient_behind_a_relu_needs_no_mask)
+{
+    static float x[EXAMPLES * UNITS], y[EXAMPLES * UNITS], z[EXAMPLES * UNITS], dy[EXAMPLES * UNITS];
+    static float once[EXAMPLES * UNITS], twice[EXAMPLES * UNITS];
+    uint32_t order[EXAMPLES];
+    op_args a = mask_args(0.25f);
+    for (uint32_t i = 0; i < EXAMPLES; i++) order[i] = 7 * i;
+    for (int i = 0; i < EXAMPLES * UNITS; i++) {
+        x[i] = (float)random_below(9) - 4;
+        dy[i] = (float)random_below(9) - 4;
+    }
+    x[0] = 0x1p-40f; /* the least that is not flushed */
+    a.size[0] = UNITS;
+    a.size[3] = EXAMPLES;
+    a.scalar[0] = 4.0f / 3;
+    a.size[4] = OP_RELU_FORWARD;
+    activate(&a, false, x, NULL, y);
+    run(&a, (void *[]){x, order, z});
+    a.op = OP_DROPOUT_BACKWARD;
+    run(&a, (void *[]){dy, order, once, z});
+    op_args alone = a;
+    alone.size[4] = 0;
+    run(&alone, (void *[]){dy, order, twice, NULL});
+    activate(&a, true, y, twice, twice);
+    ck_assert_mem_eq(once, twice, sizeof once);
 }
 END_TEST
 
@@ -684,6 +732,7 @@ int main(void)
     tcase_add_test(tc, masks_keep_their_share);
     tcase_add_test(tc, masks_belong_to_examples);
     tcase_add_test(tc, threshold_is_exclusive);
+    tcase_add_test(tc, gradient_behind_a_relu_needs_no_mask);
     tcase_add_test(tc, evaluation_drops_nothing);
     tcase_add_test(tc, resizing_and_biases);
     tcase_add_test(tc, cases_are_small_and_varied);

@@ -840,6 +840,36 @@ START_TEST(gradients_of_relus_are_applied_before_them)
 }
 END_TEST
 
+/* An activation is computed with the dropout behind it, unless its gradient needs what it makes; its gradient with
+ * dropout's. */
+START_TEST(activations_before_dropout_are_computed_with_it)
+{
+    static const struct {
+        const char *text;
+        op_id op;
+        int forward, backward;
+    } cases[] = {
+        {"dense 4\ngelu\ndropout 0.5\n", OP_GELU_FORWARD, 0, 0},
+        {"dense 4\nleaky 0.2\nflatten\ndropout 0.5\n", OP_LEAKY_FORWARD, 0, 0},
+        {"dense 4\ntanh\ndropout 0.5\n", OP_TANH_FORWARD, 1, 0},
+        {"dense 4\nrelu\ndropout 0.5\n", OP_RELU_FORWARD, 0, 0},
+        {"dense 4\ntanh\nrelu\ndropout 0.5\n", OP_RELU_FORWARD, 0, 0},
+        {"dense 4\nsilu\ndropout 0.5\ndropout 0.2\n", OP_SILU_FORWARD, 0, 0},
+        {"dense 4\ndropout 0.5\nsilu\n", OP_SILU_FORWARD, 1, 1},
+        {"dense 4\ngelu as g\ndropout 0.5\nadd g\n", OP_GELU_FORWARD, 1, 1},
+        {"dense 4\ngelu\ndropout 0.5 as d\nfreeze d\n", OP_GELU_FORWARD, 1, 1},
+        {"dense 4\ngelu\nsigmoid\ndropout 0.5\n", OP_GELU_FORWARD, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tas_network *network = parse_chain(cases[i].text);
+        ck_assert_msg(count_calls(network->forward, network->forward_count, cases[i].op) == cases[i].forward &&
+                          count_calls(network->backward, network->backward_count, cases[i].op + 1) == cases[i].backward,
+                      "%s", cases[i].text);
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
 /* Graphs ----------------------------------------------------------------------------------------------------------- */
 
 /* A residual block with a convolution as its shortcut, and a concatenation. */
@@ -1230,6 +1260,7 @@ int main(void)
     tcase_add_test(tc, relus_end_what_is_before_them);
     tcase_add_test(tc, sums_end_normalizations);
     tcase_add_test(tc, gradients_of_relus_are_applied_before_them);
+    tcase_add_test(tc, activations_before_dropout_are_computed_with_it);
     tcase_add_test(tc, shapes_of_joins);
     tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);
     tcase_add_test(tc, names_are_words);

@@ -191,9 +191,7 @@ void build_backward(tas_network *network, op_call call)
     add_call(network, &network->backward, &network->backward_count, call);
 }
 
-/* The layer that made a layer's input k, if nobody else reads what it made; NULL: others do. Layers between them that
- * compute nothing, like flatten, pass on its values. */
-static layer *find_maker(const tas_network *network, const layer *self, int k)
+layer *build_find_maker(const tas_network *network, const layer *self, int k)
 {
     layer *before = &network->layers[self->from[k]];
     while (before->readers == 1 && before->inputs == 1 && before->y == before->x[0])
@@ -205,7 +203,7 @@ int build_find_ends(const tas_network *network, const layer *self, int k, op_cal
 {
     op_call *call = network->forward + network->forward_count;
     int count = 0;
-    if (!network->forward_count || !find_maker(network, self, k)) return 0;
+    if (!network->forward_count || !build_find_maker(network, self, k)) return 0;
     for (const int last = call[-1].layer; call > network->forward && call[-1].layer == last;) {
         call--;
         if (call->operand[op_result(op_get(call->args.op))] != self->x[k]) continue;
@@ -218,7 +216,7 @@ int build_find_ends(const tas_network *network, const layer *self, int k, op_cal
 /* Comes after the gradients of the parameters: x is then not needed any more, and dx may lie where it was. */
 void build_backward_input(tas_network *network, const layer *self, op_call call)
 {
-    layer *relu = find_maker(network, self, 0);
+    layer *relu = build_find_maker(network, self, 0);
     if (relu && relu->kind == &layer_relu) {
         relu->masked = call.args.masked = true;
         call.operand[op_get(call.args.op)->mask - 1] = self->x[0];

@@ -47,6 +47,10 @@ void build_backward_parameters(tas_network *network, const layer *self, op_args 
  * can do more: one, or one of training and one of evaluation. Returns how many; 0: there is more to it than that. */
 int build_find_ends(const tas_network *network, const layer *self, int k, op_call *end[2]);
 
+/* The layer that made a layer's input k, if nobody else reads what it made; NULL: others do. Layers between them that
+ * compute nothing, like flatten, pass on its values. */
+layer *build_find_maker(const tas_network *network, const layer *self, int k);
+
 void build_forward(tas_network *network, op_call call);
 void build_backward(tas_network *network, op_call call);
 

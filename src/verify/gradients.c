@@ -73,6 +73,8 @@ static const check checks[] = {
     {"loss mae", ROWS "tanh\n" TAIL "loss mae\n", false},
     {"loss huber", ROWS "tanh\n" TAIL "loss huber delta 0.5\n", false},
     {"example weights", ROWS "tanh\n" TAIL "loss mse\n", true},
+    {"dropout of relu", ROWS "relu\ndropout 0.4\ntanh\n" TAIL, false},
+    {"dropout of gelu", ROWS "gelu\ndropout 0.4\ntanh\n" TAIL, false},
 };
 enum { CHECKS = sizeof checks / sizeof *checks };
 

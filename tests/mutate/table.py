@@ -1149,11 +1149,16 @@ plant(
     "dropout_forward dropout_backward",
     [CPU],
     [
-        ("const float kept = arith_flush(x[start + i] * scale);", "const float kept = x[start + i] * scale;"),
+        ("const float kept = arith_flush(activate(x[start + i]) * scale);",
+         "const float kept = activate(x[start + i]) * scale;"),
+        ("arith_flush(activate(x[start + i]) * scale);", "arith_flush(x[start + i] * scale);"),
+        ("deactivate(s[start + i], done);", "done;"),
+        ("deactivate(s[start + i], done);", "deactivate(s[i], done);"),
+        ("activation_relu_gradient(y[start + i], ", "activation_relu_gradient(y[i], "),
+        ("arith_flush(dy[start + i] * scale)", "arith_flush(dy[start + i])"),
         ("((uint *)&c[3])[d] = unit / 4 + (from + d) / PANEL;", "((uint *)&c[3])[d] = unit / 4;"),
         ("c[2] = high0 ^ c[3] ^ k1;", "c[2] = high0 ^ c[3] ^ k0;"),
         ("order[at + min(row + (from + d) % PANEL, n - 1)];", "order[min(row + (from + d) % PANEL, n - 1)];"),
-        ("mask_value(done, mask[start + i])", "mask_value(done, mask[i])"),
         ("const float done = threshold && word", "const float done = word",
          "no word is below a threshold of 0, whatever is in what was not drawn"),
         ("round < 10; round++", "round < 9; round++"),
@@ -1518,7 +1523,7 @@ plant(
 )
 plant(
     "cl/finish.h",
-    "dense_backward_input conv_backward_input dropout_backward",
+    "dense_backward_input conv_backward_input",
     [GPU],
     [("arith_select(x == 0.0f, 0.0f, done)", "arith_select(x <= 0.0f, 0.0f, done)")],
 )

@@ -1,11 +1,11 @@
 /* Activations: one value at a time, a kind of layer for each row of ops/activation.h. */
 #include "network/build.h"
 
-static void lower_activation(tas_network *network, layer *self, op_id op)
+static void lower_activation(tas_network *network, layer *self)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
     self->y = build_value(network, self, self->batch_panels, elements, "");
-    build_forward(network, (op_call){.args = {.op = op,
+    build_forward(network, (op_call){.args = {.op = self->op,
                                               .size = {[ACTIVATION_ELEMENTS] = elements},
                                               .scalar = {[ACTIVATION_SLOPE] = self->slope}},
                                      .operand = {self->x[0], self->y}});
@@ -27,19 +27,20 @@ static bool end_with_relu(tas_network *network, layer *self)
     return true;
 }
 
-static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
+static void lower_gradient(tas_network *network, layer *self)
 {
+    if (!self->needs_dx[0]) return;
     const uint32_t elements = (uint32_t)shape_elements(self->in);
-    if (op == OP_RELU_BACKWARD && !self->masked) self->masked = build_masked_sum(network, self);
+    if (self->op == OP_RELU_FORWARD && !self->masked) self->masked = build_masked_sum(network, self);
     if (self->masked) {
         self->dx[0] = self->dy;
         return;
     }
     self->dx[0] = build_value(network, self, self->batch_panels, elements, ".dx");
-    build_backward(network, (op_call){.args = {.op = op,
+    build_backward(network, (op_call){.args = {.op = self->op + 1,
                                                .size = {[ACTIVATION_ELEMENTS] = elements},
                                                .scalar = {[ACTIVATION_SLOPE] = self->slope}},
-                                      .operand = {saved, self->dy, self->dx[0]}});
+                                      .operand = {self->saved, self->dy, self->dx[0]}});
 }
 
 static const line_argument slope[] = {
@@ -60,17 +61,15 @@ static const line_argument slope[] = {
 #define DEFINE(UPPER, NAME, S, SLOPE, TEXT)                                                                            \
     static void lower_##NAME(tas_network *network, layer *self)                                                        \
     {                                                                                                                  \
-        if (OP_##UPPER##_FORWARD != OP_RELU_FORWARD || !end_with_relu(network, self))                                  \
-            lower_activation(network, self, OP_##UPPER##_FORWARD);                                                     \
-    }                                                                                                                  \
-    static void lower_##NAME##_gradient(tas_network *network, layer *self)                                             \
-    {                                                                                                                  \
-        if (self->needs_dx[0]) lower_gradient(network, self, OP_##UPPER##_BACKWARD, SAVED_##S);                        \
+        self->op = OP_##UPPER##_FORWARD;                                                                               \
+        if (self->op != OP_RELU_FORWARD || !end_with_relu(network, self)) lower_activation(network, self);             \
+        self->saved = SAVED_##S;                                                                                       \
     }                                                                                                                  \
     const layer_kind layer_##NAME = {.name = #NAME,                                                                    \
                                      .text = TEXT,                                                                     \
                                      .arguments = (SLOPE) ? slope : NULL,                                              \
                                      .elementwise = true,                                                              \
+                                     .activates = true,                                                                \
                                      .lower = lower_##NAME,                                                            \
-                                     .lower_backward = lower_##NAME##_gradient};
+                                     .lower_backward = lower_gradient};
 ACTIVATIONS(DEFINE)

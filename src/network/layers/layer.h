@@ -38,12 +38,14 @@ struct layer {
 
     /* What it is lowered to. */
     bool batch_panels;                               /* its inputs are in panels of examples */
-    op_id op;                                        /* pools and losses: the forward operation */
+    op_id op;                                        /* pools, losses, activations: the forward operation, */
+                                                     /* dropout: that of the activation whose gradient it applies */
     int x[LAYER_INPUTS], dx[LAYER_INPUTS], y, dy;    /* tensors: inputs, output, and gradients to them */
     bool needs_dx[LAYER_INPUTS];                     /* inputs that depend on a parameter */
     bool trains;                                     /* its output does */
     int sum;                                         /* the call of backward that made dy, a sum; -1: none has */
-    bool masked;                                     /* a relu: what makes dy applies its gradient too */
+    int saved;                                       /* an activation: what its gradient is computed from, x or y */
+    bool masked;                                     /* and whether what makes dy applies that gradient too */
     int statistics;                                  /* normalization */
     int weight, bias;                                /* and parameters */
     uint64_t parameters, forward_flops, train_flops; /* of products, per example */
@@ -56,6 +58,7 @@ struct layer_kind {
     const line_argument *arguments;
     /* The inputs, their shapes and the arguments are set; sets self->out. NULL: out is in. */
     tas_status (*infer)(const text_line *line, layer *self);
+    bool activates; /* one value at a time: an activation */
     /* The layout of its input: panels of examples, if a device has them; either; or else rows. */
     bool spatial, elementwise;
     bool freezes; /* it trains parameters, or acts otherwise in training than in evaluation */
