@@ -109,6 +109,24 @@ INLINE void chain(const int count, vec c[SINGLES][VECS], const __global float *v
         add_window(count, false, c, values, weights, channels, lines, taps);
 }
 
+// Finished sums are added to z, which lies as what store() gets.
+INLINE void add_sums(uint count, vec c[SINGLES][VECS], const __global float *z, uint rows, uint apart)
+{
+#if PANEL > 1
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        const __global float *row = z + (size_t)min((uint)r, rows - 1) * apart * PANEL;
+        UNROLL for (int v = 0; v < VECS; v++)
+            c[r][v] = flush_vec(c[r][v]) + load_vec(v, row);
+    }
+#else
+    for (uint s = 0; s < count; s++) {
+        float *lanes = (float *)c[s];
+        for (uint r = 0; r < min(rows, (uint)ROWS); r++)
+            lanes[r] = arith_flush(lanes[r]) + z[(size_t)r * apart + s];
+    }
+#endif
+}
+
 // Sums become 0 where x is, which lies as what store() gets.
 INLINE void mask_sums(uint count, vec c[SINGLES][VECS], const __global float *x, uint rows, uint apart)
 {
@@ -243,11 +261,12 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
     }
 }
 
-/* dX, or 0 where X is if `masked` is set. Lines and positions run backwards, as taps do: the values that a position
- * adds are then where prefetchers expect them, which halves the time. Work-items: G ceil(CG / ROWS), H, panels. */
+/* dX, plus Z if `adds` is set, or 0 where X is if `masked` is set. Lines and positions run backwards, as taps do: the
+ * values that a position adds are then where prefetchers expect them, which halves the time. Work-items:
+ * G ceil(CG / ROWS), H, panels. */
 KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w /* packed */,
-                           __global float *dx /* panels (C, H, W) */, const __global float *x /* likewise */, WINDOW,
-                           uint masked)
+                           __global float *dx /* panels (C, H, W) */, const __global float *x /* likewise */,
+                           const __global float *z /* likewise */, WINDOW, uint masked, uint adds)
 {
     const uint outputs = O / G, channels = C / G, blocks = (channels + ROWS - 1) / ROWS, block = get_global_id(0);
     const uint group = block / blocks, c0 = (block - group * blocks) * ROWS, iy = H - 1 - get_global_id(1);
@@ -258,6 +277,7 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
     const size_t line = (((size_t)panel * C + group * channels + c0) * H + iy) * W * PANEL;
     dx += line;
     x += masked ? line : 0;
+    z += adds ? line : 0;
     w += ((size_t)block * outputs * KH + lines.first) * KW * ROWS;
 
     for (uint left = W, some; left > 0; left -= some) {
@@ -287,6 +307,8 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
         else
             chain(1, c, from, w + taps.first * ROWS, across, lines_of, taps_of);
 #endif
+        if (adds)
+            add_sums(some, c, z + ix * PANEL, channels - c0, H * W);
         if (masked)
             mask_sums(some, c, x + ix * PANEL, channels - c0, H * W);
         store(some, c, dx + ix * PANEL, channels - c0, H * W, -INFINITY);

@@ -234,9 +234,9 @@ INLINE bool gather(float c[ROWS][COLS], left_side (*a)[STEP], right_side (*b)[ST
 /* Stores the finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX
  * is at (y0 + v sy, x0 + u sx). They are 0 where `mask` is, which lies as y does, if there is one. It is read between
  * the stores, which it might overlap with for all that compilers know: so they do not load all of it at once. */
-INLINE void store(float c[ROWS][COLS], __global float *y, const __global float *mask, uint rows, uint channels,
-                  uint from, uint positions, uint QY, uint QX, uint H, uint W, uint y0, uint x0, uint sy, uint sx,
-                  float least)
+INLINE void store(float c[ROWS][COLS], __global float *y, const __global float *mask, const __global float *addend,
+                  uint rows, uint channels, uint from, uint positions, uint QY, uint QX, uint H, uint W, uint y0,
+                  uint x0, uint sy, uint sx, float least)
 {
     // Runs of 4 positions are stored at once if they are neighbors in one plane, and aligned.
     const bool whole = COL_RUN == 4 && QY == H && QX == W && H * W % 4 == 0 && ((size_t)y & 15) == 0;
@@ -248,6 +248,8 @@ INLINE void store(float c[ROWS][COLS], __global float *y, const __global float *
         {
             __global float *to = y + at + (from + ROW(r)) * H * W;
             c[r][q] = finish_value(c[r][q], least);
+            if (addend && ROW(r) < rows && COL(q) < positions)
+                c[r][q] = arith_flush(c[r][q] + addend[at + (from + ROW(r)) * H * W]);
             if (mask && ROW(r) < rows && COL(q) < positions)
                 c[r][q] = mask_value(c[r][q], mask[at + (from + ROW(r)) * H * W]);
             if (!whole && ROW(r) < rows && COL(q) < positions) *to = c[r][q];
@@ -287,7 +289,7 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
         set_rows(c, biased ? bias + group * outputs : 0, outputs);
         gather(c, a, b, step, &wild, left, right, true);
     }
-    store(c, y, 0, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1, least);
+    store(c, y, 0, 0, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1, least);
 }
 
 // The first of `taps` taps that reaches inputs at `from`, from + stride, ...; `taps` if none does.
@@ -298,13 +300,14 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
     return k < stride ? k : taps;
 }
 
-/* dX, or 0 where X is if `masked` is set.
+/* dX, plus Z if `adds` is set, or 0 where X is if `masked` is set.
  * Inputs that are strides apart are reached by the same taps, whose outputs are neighbors. Each such class is computed
  * separately, so that no step is lost to a stride. Successive taps of a class are SY/gcd(SY, DY) taps and
  * DY/gcd(SY, DY) outputs apart.
  * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / BLOCK_COLS), ceil(C/G / BLOCK_ROWS), G min(SY, H) min(SX, W). */
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx,
-                           const __global float *x, uint N, WINDOW, uint gcd_y, uint gcd_x, uint masked, uint depth)
+                           const __global float *x, const __global float *z, uint N, WINDOW, uint gcd_y, uint gcd_x,
+                           uint masked, uint adds, uint depth)
 {
     SIDES(a, b);
     __local uint4 step[2][STEP];
@@ -328,7 +331,8 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
         set_rows(c, 0, channels);
         gather(c, a, b, step, &wild, left, right, true);
     }
-    store(c, dx, masked ? x : 0, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX, -INFINITY);
+    store(c, dx, masked ? x : 0, adds ? z : 0, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX,
+          -INFINITY);
 }
 
 // What the sums over examples read: the outputs from .. from+outputs-1 of dy, and x.

@@ -331,10 +331,18 @@ INLINE void mask_run(__global float *dx, const __global float *x, uint count)
         dx[i] = mask_value(dx[i], x[i]);
 }
 
-/* dX, or 0 where X is if `masked` is set. Work-items: ceil(C / planes), ceil(H / lines), panels. */
+INLINE void add_run(__global float *dx, const __global float *z, uint count)
+{
+    for (uint i = 0; i < count; i++)
+        dx[i] = arith_flush(dx[i] + z[i]);
+}
+
+/* dX, plus Z if `adds` is set, or 0 where X is if `masked` is set. Work-items: ceil(C / planes), ceil(H / lines),
+ * panels. */
 KERNEL depthwise_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w,
                                 __global float *dx /* panels (C, H, W) */, const __global float *x /* likewise */,
-                                WINDOW, uint masked, uint lines, uint planes)
+                                const __global float *z /* likewise */, WINDOW, uint masked, uint adds, uint lines,
+                                uint planes)
 {
     const uint c0 = get_global_id(0) * planes, panel = get_global_id(2), l0 = get_global_id(1) * lines, M = O / G;
     const uint l1 = min(l0 + lines, H);
@@ -342,6 +350,8 @@ KERNEL depthwise_backward_input(const __global float *dy /* panels (O, OH, OW) *
         const size_t plane = ((size_t)panel * C + c) * H * W * PANEL, run = plane + (size_t)l0 * W * PANEL;
         backward_plane(dy + ((size_t)panel * O + c * M) * OH * OW * PANEL, w + (size_t)c * M * KH * KW, dx + plane, l0,
                        l1, C, H, W, O, OH, OW, KH, KW, SY, SX, PY, PX, DY, DX, G);
+        if (adds)
+            add_run(dx + run, z + run, (l1 - l0) * W * PANEL);
         if (masked)
             mask_run(dx + run, x + run, (l1 - l0) * W * PANEL);
     }

@@ -50,9 +50,11 @@ static inline uint output_at(uint at, uint k, uint dilation, uint stride, uint o
     return k * dilation <= at && o * stride == from && o < outputs ? o : outputs;
 }
 
-/* One work-item per input: count = N C H W. The result is 0 where x is if `masked` is set. */
+/* One work-item per input: count = N C H W. z is added if `adds` is set; the result is 0 where x is if `masked` is set.
+ */
 KERNEL depthwise_backward_input(const __global float *dy, const __global float *w, __global float *dx,
-                                const __global float *x, uint count, WINDOW, uint masked)
+                                const __global float *x, const __global float *z, uint count, WINDOW, uint masked,
+                                uint adds)
 {
     const uint i = get_global_id(0);
     if (i >= count)
@@ -72,6 +74,7 @@ KERNEL depthwise_backward_input(const __global float *dy, const __global float *
             }
         }
     }
+    if (adds) c = arith_flush(c) + z[i];
     if (masked) c = mask_value(c, x[i]);
     dx[i] = arith_flush(c);
 }

@@ -101,9 +101,12 @@ static void check_products(const test_case *c)
         for (size_t i = 0; i < to; i++) {
             const float got = OUT(biased ? 3 : 2)[n * to + i];
             const bool masked = c->args.masked && IN(3)[n * to + i] == 0, below = c->args.relu && s.chain[i] < 0;
-            check_exact(masked || below ? 0 : flush(s.chain[i]), got, n * to + i);
-            check_value(masked || (c->args.relu && s.exact[i] < 0) ? 0 : s.exact[i], got,
-                        product_bound(length, s.magnitudes[i]), true, n * to + i);
+            const float z = c->args.adds ? IN(4)[n * to + i] : 0;
+            const double sum = s.exact[i] + (double)z, rounded = c->args.adds ? U * fabs(sum) + TINY : 0;
+            const float chain = c->args.adds ? flush(flush(s.chain[i]) + z) : flush(s.chain[i]);
+            check_exact(masked || below ? 0 : chain, got, n * to + i);
+            check_value(masked || (c->args.relu && s.exact[i] < 0) ? 0 : sum, got,
+                        product_bound(length, s.magnitudes[i]) + rounded, true, n * to + i);
         }
         sums_close(&s);
     }

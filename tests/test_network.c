@@ -840,6 +840,40 @@ START_TEST(gradients_of_relus_are_applied_before_them)
 }
 END_TEST
 
+/* A convolution adds its gradient to that of other readers, and applies that of the relu before if it is the last. */
+START_TEST(gradients_are_summed_by_convolutions)
+{
+    static const struct {
+        const char *text;
+        int alone, added, masked;
+    } cases[] = {
+        {"relu as r\nconv2d 3 1\nbatch_norm\nadd r\n", 0, 1, 1},
+        {"tanh as r\nconv2d 3 1\nbatch_norm\nadd r\n", 0, 1, 0},
+        {"relu as r\nconv2d 3 1 as a\nfrom r\nconv2d 3 1\nadd a\n", 0, 1, 1},
+        {"relu as r\nconv2d 3 1 as a\nfrom r\nconv2d 3 1\nadd a r\n", 0, 2, 1},
+        {"relu as r\nflatten\ndense 75\nflatten as a\nfrom r\nconv2d 3 1\nflatten\nadd a\n", 1, 0, 1},
+        {"relu as r\nconv2d 3 1\ntanh\nconv2d 3 1\nadd r\n", 0, 1, 1},
+        {"conv2d 3 1 as r\nadd r\n", 1, 0, 0}, /* one gradient twice */
+        {"relu as r\ntanh\nadd r\n", 1, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[300];
+        int added = 0, masked = 0;
+        snprintf(text, sizeof text, "input 2x5x5\nconv2d 3 1\n%sdense 2\n", cases[i].text);
+        tas_network *network = parse(text);
+        for (int c = 0; c < network->backward_count; c++) {
+            added += network->backward[c].args.adds;
+            masked += network->backward[c].args.masked;
+        }
+        ck_assert_msg(count_calls(network->backward, network->backward_count, OP_ADD) == cases[i].alone &&
+                          added == cases[i].added && masked == cases[i].masked,
+                      "%s: %d %d %d", cases[i].text, count_calls(network->backward, network->backward_count, OP_ADD),
+                      added, masked);
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
 /* An activation is computed with the dropout behind it, unless its gradient needs what it makes; its gradient with
  * dropout's. */
 START_TEST(activations_before_dropout_are_computed_with_it)
@@ -1260,6 +1294,7 @@ int main(void)
     tcase_add_test(tc, relus_end_what_is_before_them);
     tcase_add_test(tc, sums_end_normalizations);
     tcase_add_test(tc, gradients_of_relus_are_applied_before_them);
+    tcase_add_test(tc, gradients_are_summed_by_convolutions);
     tcase_add_test(tc, activations_before_dropout_are_computed_with_it);
     tcase_add_test(tc, shapes_of_joins);
     tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);

@@ -227,7 +227,7 @@ void build_backward_input(tas_network *network, const layer *self, op_call call)
 bool build_masked_sum(tas_network *network, const layer *relu)
 {
     op_call *sum = relu->sum < 0 ? NULL : &network->backward[relu->sum];
-    if (!sum || sum->args.masked) return false;
+    if (!sum || sum->args.masked || !op_get(sum->args.op)->mask) return false;
     sum->args.masked = true;
     sum->operand[op_get(sum->args.op)->mask - 1] = relu->y;
     return true;

@@ -104,6 +104,18 @@ static int convert_value(tas_network *network, const layer *self, int x)
 /* Whether a layer's gradient is that to its input as well, and to no other: flatten's. */
 static bool passes_on(const layer *self, int dx) { return self->inputs == 1 && dx == self->dy; }
 
+/* The call that made a layer's gradient last adds it to that of others, if it can. */
+static bool end_with_sum(tas_network *network, int dx, int others)
+{
+    if (!network->backward_count) return false;
+    op_call *call = &network->backward[network->backward_count - 1];
+    const op_row *row = op_get(call->args.op);
+    if (call->layer != network->lowering || call->operand[op_result(row)] != dx || !row->addend) return false;
+    call->operand[row->addend - 1] = others;
+    call->args.adds = true;
+    return true;
+}
+
 /* Adds a layer's gradient to its input k to what other layers that read the same value have given. */
 static void add_gradient(tas_network *network, const layer *self, int k)
 {
@@ -113,7 +125,7 @@ static void add_gradient(tas_network *network, const layer *self, int k)
     if (network->tensors[dx].batch_panels != network->tensors[from->y].batch_panels)
         dx = build_copy(network, from, dx, ".dy", true);
     const bool first = from->dy == NO_TENSOR;
-    from->dy = first ? dx : build_sum(network, from, dx, from->dy, true);
+    from->dy = first || end_with_sum(network, dx, from->dy) ? dx : build_sum(network, from, dx, from->dy, true);
     from->sum = !first ? network->backward_count - 1 : passes_on(self, dx) ? self->sum : -1;
 }
 

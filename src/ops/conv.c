@@ -256,8 +256,9 @@ static uint64_t no_bias_elements(const op_args *a, int operand)
 
 static uint64_t backward_input_elements(const op_args *a, int operand)
 {
-    static const int like[] = {OF_Y, OF_W, OF_X, OF_X};
-    return operand == 3 && !a->masked ? 0 : conv_elements(a, like[operand]);
+    static const int like[] = {OF_Y, OF_W, OF_X, OF_X, OF_X};
+    if ((operand == 3 && !a->masked) || (operand == 4 && !a->adds)) return 0;
+    return conv_elements(a, like[operand]);
 }
 
 static uint64_t backward_weights_elements(const op_args *a, int operand)
@@ -295,10 +296,11 @@ static uint64_t backward_parameters_moves(const op_args *a, int operand)
     return operand < 4 ? backward_weights_moves(a, operand) : backward_bias_moves(a, operand - 3);
 }
 
-/* An element of x masks the same one of dx. Kernels of depthwise convolutions apply masks to whole lines at the end. */
+/* An element of x masks the same one of dx, and one of z is added to it. Kernels of depthwise convolutions do both for
+ * whole lines at the end. */
 static bool backward_input_may_replace(const op_args *a, int operand)
 {
-    return a->masked && operand == 3 && !window_is_depthwise(a);
+    return ((a->masked && operand == 3) || (a->adds && operand == 4)) && !window_is_depthwise(a);
 }
 
 static uint64_t conv_flops(const op_args *a) { return 2 * window_out_elements(a) * window_chain(a); }
@@ -382,10 +384,10 @@ CLONES static void conv_forward_no_bias(const op_args *a, void *const *operand, 
     convolve(a, operand[0], operand[1], NULL, operand[2], scratch);
 }
 
-/* dx = fma over (o, ky, kx) ascending of dy w; 0 where x is, if it masks */
+/* dx = fma over (o, ky, kx) ascending of dy w, and z, if it adds; 0 where x is, if it masks */
 CLONES static void conv_backward_input(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *dy = operand[0], *w = operand[1], *x = a->masked ? operand[3] : NULL;
+    const float *dy = operand[0], *w = operand[1], *x = a->masked ? operand[3] : NULL, *z = a->adds ? operand[4] : NULL;
     float *dx = operand[2];
     const letters l = letters_of(a);
     tap *const list = scratch;
@@ -403,7 +405,7 @@ CLONES static void conv_backward_input(const op_args *a, void *const *operand, v
                                      wt + ((uint64_t)o * l.t + list[t].number) * l.cg, l.cg);
                 for (uint32_t c = 0; c < l.cg; c++) {
                     const uint64_t at = ((uint64_t)n * l.c + g * l.cg + c) * l.q + q;
-                    dx[at] = mask_value(a, x, at, arith_flush(sum[c]));
+                    dx[at] = mask_value(a, x, at, finish_sum(a, z, at, sum[c]));
                 }
             }
         }
@@ -516,8 +518,10 @@ const op_row row_conv_backward_input = {
     .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"w", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS},
-                {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
+                {"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"z", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}},
     .mask = 4,
+    .addend = 5,
     .may_replace = backward_input_may_replace,
     .elements = backward_input_elements,
     .scratch = conv_scratch,

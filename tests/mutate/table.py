@@ -221,6 +221,8 @@ plant(
         ("y[i] = finish_value(c, least);", "y[i] = c < least ? 0.0f : c;"),
         ("dx[i] = arith_flush(c);", "dx[i] = c;"),
         ("if (masked) c = mask_value(c, x[i]);", ""),
+        ("if (adds) c = arith_flush(c) + z[i];", "if (adds) c += z[i];"),
+        ("if (adds) c = arith_flush(c) + z[i];", ""),
         ("return k * dilation <= at && o * stride == from", "return o * stride == from",
          "a place that wrapped is past every output"),
         ("k * dilation <= at && o * stride == from && o < outputs", "k * dilation <= at && o < outputs"),
@@ -1533,6 +1535,10 @@ plant(
     [GPU],
     [
         ("masked ? x : 0", "masked && G == 1 ? x : 0"),
+        ("adds ? z : 0", "adds && G == 1 ? z : 0"),
+        ("arith_flush(c[r][q] + addend[at + (from + ROW(r)) * H * W]);",
+         "c[r][q] + addend[at + (from + ROW(r)) * H * W];"),
+        ("addend[at + (from + ROW(r)) * H * W]", "addend[at + ROW(r) * H * W]"),
         ("mask[at + (from + ROW(r)) * H * W]", "mask[at + ROW(r) * H * W]"),
     ],
 )
@@ -1566,7 +1572,11 @@ plant(
     "conv_backward_input",
     [CPU],
     [
-        ("min((uint)r, rows - 1) * apart * PANEL;", "min((uint)r, rows - 1) * PANEL;"),
+        ("x + (size_t)min((uint)r, rows - 1) * apart * PANEL;", "x + (size_t)min((uint)r, rows - 1) * PANEL;"),
+        ("z + (size_t)min((uint)r, rows - 1) * apart * PANEL;", "z + (size_t)min((uint)r, rows - 1) * PANEL;"),
+        ("flush_vec(c[r][v]) + load_vec(v, row);", "c[r][v] + load_vec(v, row);"),
+        ("arith_flush(lanes[r]) + z[(size_t)r * apart + s];", "arith_flush(lanes[r]) + z[(size_t)r * apart];"),
+        ("z += adds ? line : 0;", ""),
         ("mask_value(lanes[r], x[(size_t)r * apart + s])", "mask_value(lanes[r], x[(size_t)r * apart])"),
     ],
 )
@@ -1574,5 +1584,9 @@ plant(
     "cl/depthwise.cl",
     "conv_backward_input",
     [CPU],
-    [("mask_run(dx + run, x + run, (l1 - l0) * W * PANEL);", "mask_run(dx + run, x + run, W * PANEL);")],
+    [
+        ("mask_run(dx + run, x + run, (l1 - l0) * W * PANEL);", "mask_run(dx + run, x + run, W * PANEL);"),
+        ("add_run(dx + run, z + run, (l1 - l0) * W * PANEL);", "add_run(dx + run, z + run, W * PANEL);"),
+        ("dx[i] = arith_flush(dx[i] + z[i]);", "dx[i] = dx[i] + z[i];"),
+    ],
 )

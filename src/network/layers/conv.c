@@ -70,7 +70,7 @@ static void lower_backward(tas_network *network, layer *self)
     self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
     build_backward_input(network, self,
                          (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
-                                   .operand = {self->dy, self->weight, self->dx[0], self->dy}});
+                                   .operand = {self->dy, self->weight, self->dx[0], self->dy, self->dy}});
 }
 
 static const line_argument arguments[] = {

@@ -86,7 +86,8 @@ static void lower(tas_network *network, layer *self)
                                   .granule = args.size[WINDOW_GRANULE]};
     self->weight = build_parameter(network, self, &weight);
     self->y = build_value(network, self, true, shape_elements(self->out), "");
-    build_forward(network, (op_call){.args = args, .operand = {self->x[0], self->weight, self->y, self->x[0]}});
+    build_forward(network,
+                  (op_call){.args = args, .operand = {self->x[0], self->weight, self->y, self->x[0], self->x[0]}});
     if (self->no_bias) return;
     self->bias = build_parameter(network, self, &bias);
     build_forward(

@@ -177,7 +177,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
 {
     if (window_is_depthwise(a)) return depthwise_backward_input(device, a, m, scratch);
     const packing p = packing_of(device, a);
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MASK(a, m));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MASK(a, m), A_ADDEND(a, m));
     cl_kernel kernel;
     tas_status status = get_product(device, a, "conv_backward_input", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
@@ -187,6 +187,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
                                 .local = {1, 1, 1}};
     add_geometry(&args, a);
     launch_add(&args, A_U32(a->masked));
+    launch_add(&args, A_U32(a->adds));
     return launch_kernel(device, kernel, range, &args);
 }
 

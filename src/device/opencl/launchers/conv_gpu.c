@@ -79,13 +79,14 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     const uint64_t positions = a->n * block_count(h, s[WINDOW_SY]) * block_count(w, s[WINDOW_SX]);
     const product p = {s[WINDOW_C] / groups, positions,
                        (uint64_t)groups * least(s[WINDOW_SY], h) * least(s[WINDOW_SX], w)};
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_ADDEND(a, m));
     (void)scratch;
     if (window_is_depthwise(a)) return depthwise_gpu_backward_input(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY])));
     launch_add(&args, A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX])));
     launch_add(&args, A_U32(a->masked));
+    launch_add(&args, A_U32(a->adds));
     return launch_product(device, a, "conv_backward_input", p, &args);
 }
 

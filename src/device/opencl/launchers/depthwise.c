@@ -68,13 +68,14 @@ tas_status depthwise_forward(tas_device *device, const op_args *a, const mem *m,
 
 tas_status depthwise_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_ADDEND(a, m));
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, a, "depthwise_backward_input", conv_vector_width(device, a), &kernel);
     if (status) return status;
     add_geometry(&args, a);
     launch_add(&args, A_U32(a->masked));
+    launch_add(&args, A_U32(a->adds));
     return launch_planes(device, kernel, a, a->size[WINDOW_C], a->size[WINDOW_H_IN], a->size[WINDOW_W_IN], &args);
 }
 

@@ -25,12 +25,13 @@ tas_status depthwise_gpu_forward(tas_device *device, const op_args *a, const mem
 tas_status depthwise_gpu_backward_input(tas_device *device, const op_args *a, const mem *m)
 {
     const uint32_t count = (uint32_t)(a->n * window_in_elements(a));
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(count));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_ADDEND(a, m), A_U32(count));
     cl_kernel kernel;
     tas_status status = program_get_grouped(device, "depthwise_gpu", "depthwise_backward_input", &kernel);
     if (status) return status;
     add_geometry(&args, a);
     launch_add(&args, A_U32(a->masked));
+    launch_add(&args, A_U32(a->adds));
     return launch_kernel(device, kernel, launch_line(((opencl_device *)device->cl)->group, count), &args);
 }
 
