@@ -121,16 +121,42 @@ INLINE void store(float c[ROWS][COLS], __global float *to, uint R, uint Q, const
     }
 }
 
+// A finished sum, or 0 where x is.
+INLINE float finish_masked(float sum, float x) { return mask_value(finish_value(sum, -INFINITY), x); }
+
 /* The same of finished sums, 0 where x is. A row of x is read behind the stores of the one before, with which it might
  * overlap for all that compilers know: so they do not load all of it at once. */
 INLINE void store_masked(float c[ROWS][COLS], __global float *to, const __global float *x, uint R, uint Q)
 {
+    const bool fours = COL_RUN == 4 && Q % 4 == 0 && (((size_t)to | (size_t)x) & 15) == 0;
+    // Not in small groups: Intel's compiler has no registers for this with 8 rows of 4 sums.
+    if (ITEMS >= 64 && fours) {
+        UNROLL for (uint r = 0; r < ROWS; r++)
+        {
+            if (ROW(r) >= R) return;
+            const ulong at = (ulong)ROW(r) * Q;
+            float4 u[(COLS + 3) / 4];
+            UNROLL for (uint q = 0; q < COLS; q += 4)
+            {
+                if (COL(q) < Q) u[q / 4] = *(const __global float4 *)(x + at + COL(q));
+            }
+            UNROLL for (uint q = 0; q < COLS; q += 4)
+            {
+                const float4 mask = u[q / 4];
+                if (COL(q) < Q)
+                    *(__global float4 *)(to + at + COL(q)) =
+                        (float4)(finish_masked(c[r][q], mask.x), finish_masked(c[r][q + 1], mask.y),
+                                 finish_masked(c[r][q + 2], mask.z), finish_masked(c[r][q + 3], mask.w));
+            }
+        }
+        return;
+    }
     UNROLL for (uint r = 0; r < ROWS; r++)
     {
         const ulong at = (ulong)ROW(r) * Q;
         UNROLL for (uint q = 0; q < COLS; q++)
         {
-            if (ROW(r) < R && COL(q) < Q) c[r][q] = mask_value(finish_value(c[r][q], -INFINITY), x[at + COL(q)]);
+            if (ROW(r) < R && COL(q) < Q) c[r][q] = finish_masked(c[r][q], x[at + COL(q)]);
         }
         UNROLL for (uint q = 0; q < COLS; q++)
         {
