@@ -2,14 +2,14 @@
  * x, y, s, dy, dx are (N, E), count = N E.
  * GROUP work-items per group, RUN neighbors per work-item: 4 on GPUs, read and written at once if they are aligned;
  * many on processors, whose compilers vectorize the loop. */
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_relu
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_leaky
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_tanh
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_sigmoid
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_gelu
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_silu
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_hard_swish
-// lint: -D GROUP=64 -D RUN=4 -D FUNCTION=activation_softplus
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_relu
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_leaky
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_tanh
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_sigmoid
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_gelu
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_silu
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_hard_swish
+// lint: -D GROUP=256 -D RUN=4 -D FUNCTION=activation_softplus
 #include "activation_functions.h"
 #include "each_alone.h"
 

@@ -53,7 +53,8 @@ INLINE void move_biases(__global float *bias, __global float *velocity, const __
     }
     for (uint lane = 0; lane < PANEL; lane++) mean[lane] = sum[lane];
     make_means(mean, divisor, PANEL);
-    sgd_move(bias, velocity, mean, 0, outputs, nesterov, lr, momentum, decay);
+    for (uint o = 0; o < outputs; o++)
+        sgd_move_at(bias, velocity, o, mean[o], nesterov, lr, momentum, decay);
 }
 
 #endif

@@ -38,8 +38,8 @@ KERNEL dense_sgd(const __global float *x /* (N, I) */, const __global float *dy 
     const float factor = divisor[DIVISOR_FACTOR];
     if (first_bad[0] || i >= I) return;
     const float mean = gradient_mean(add_examples(x, dy, N, I, O, i, o), count, reciprocal, factor);
-    sgd_move(w + (ulong)o * I, velocity + (ulong)o * I, &mean, i, i + 1, nesterov, lr, momentum, decay);
+    sgd_move_at(w + (ulong)o * I, velocity + (ulong)o * I, i, mean, nesterov, lr, momentum, decay);
     if (i || no_bias) return;
     const float bias_mean = gradient_mean(add_outputs(dy, N, O, o), count, reciprocal, factor);
-    sgd_move(bias, bias_velocity, &bias_mean, o, o + 1, nesterov, lr, momentum, bias_decay);
+    sgd_move_at(bias, bias_velocity, o, bias_mean, nesterov, lr, momentum, bias_decay);
 }

@@ -19,6 +19,13 @@ static inline void make_means(float *sum, __global const float *divisor, uint el
     }
 }
 
+/* Of one sum. */
+static inline float one_mean(float sum, __global const float *divisor)
+{
+    make_means(&sum, divisor, 1);
+    return sum;
+}
+
 /* mean[k]: of element from + k, for those before `to`. */
 static inline void gradient_means(__global const float *sum, __global const float *divisor, uint from, uint to,
                                   float *mean)

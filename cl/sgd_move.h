@@ -1,18 +1,26 @@
-/* SGD's update of some neighbors, for the kernels that have their mean gradients. */
+/* SGD's update of one weight, for the kernels that have its mean gradient. */
 #ifndef SGD_MOVE_H
 #define SGD_MOVE_H
 
-/* mean[k]: of element from + k, for those before `to`. */
-static inline void sgd_move(__global float *w, __global float *v, const float *mean, uint from, uint to, uint nesterov,
-                            float lr, float momentum, float decay)
+#include "arith.h"
+
+/* Gives the new weight; *v becomes the new velocity. */
+static inline float sgd_move(float w, float *v, float mean, uint nesterov, float lr, float momentum, float decay)
 {
-    for (uint i = from; i < to; i++) {
-        const float g = arith_flush(fma(decay, w[i], mean[i - from]));
-        const float velocity = arith_flush_state(fma(momentum, v[i], g));
-        const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;
-        v[i] = velocity;
-        w[i] = arith_flush(fma(-lr, move, w[i]));
-    }
+    const float g = arith_flush(fma(decay, w, mean));
+    const float velocity = arith_flush_state(fma(momentum, *v, g));
+    const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;
+    *v = velocity;
+    return arith_flush(fma(-lr, move, w));
+}
+
+/* The same of element i. */
+static inline void sgd_move_at(__global float *w, __global float *v, uint i, float mean, uint nesterov, float lr,
+                               float momentum, float decay)
+{
+    float velocity = v[i];
+    w[i] = sgd_move(w[i], &velocity, mean, nesterov, lr, momentum, decay);
+    v[i] = velocity;
 }
 
 #endif

@@ -1,7 +1,9 @@
 /* Sums over whole tensors, and the check for values that are not finite, as in src/ops/sum.c. */
 // lint: -D GROUP=64 -D RUN=1
+// lint: -D GROUP=256 -D RUN=4
 #include "arith.h"
 #include "first_bad.h"
+#include "fours.h"
 #include "work_group.h"
 
 #define LANES 256
@@ -26,13 +28,11 @@ sum_blocks(__global const float *restrict in, __global float *restrict out, uint
     if (item == 0) out[at + block] = lane[0];
 }
 
-/* Each work-item checks RUN neighbors. It compares bits, which vectorizes without a branch. */
+/* Each work-item checks RUN neighbors. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 check_finite(__global const uint *restrict x, volatile __global uint *restrict first_bad, uint count, uint step,
              uint what)
 {
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    uint most = 0u;
-    for (uint i = from; i < to; i++) most = max(most, x[i] & 0x7fffffffu);
-    if (most >= 0x7f800000u) set_first_bad(first_bad, step, what);
+    PLACE_RUN(0u, count);
+    if (find_largest(x, from, to) >= ARITH_INF) set_first_bad(first_bad, step, what);
 }

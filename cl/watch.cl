@@ -1,16 +1,16 @@
 /* What a step leaves once its losses and its gradient are complete, as in src/ops/watch.c. Each work-item checks RUN
  * neighbors of the gradient; the first work-group adds the losses, too. */
-// lint: -D GROUP=64 -D RUN=1
+// lint: -D GROUP=256 -D RUN=4
 // lint: -D GROUP=1 -D RUN=256
 #include "first_bad.h"
+#include "fours.h"
 #include "gradient_mean.h"
 #include "work_group.h"
 
 #define LANES 256
 
-/* The gradient is compared by its bits, which vectorizes without a branch. Without weights, any other buffer of as many
- * values stands in their place. Sums are of 1 to 256 values: one per lane, lanes fold 128, 64, ..., 1. All groups pass
- * the barriers, since PoCL gets those wrong that only some groups reach. */
+/* Without weights, any other buffer of as many values stands in their place. Sums are of 1 to 256 values: one per lane,
+ * lanes fold 128, 64, ..., 1. All groups pass the barriers, since PoCL gets those wrong that only some groups reach. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 watch(__global const float *restrict losses, __global const float *restrict weights,
       __global const uint *restrict gradient, __global float *restrict divisor, __global float *restrict ring,
@@ -18,11 +18,9 @@ watch(__global const float *restrict losses, __global const float *restrict weig
       uint what, float examples)
 {
     __local float loss_lane[LANES], weight_lane[LANES];
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), item = get_local_id(0);
-    const uint lanes = work_group_id(0) ? 0u : LANES;
-    uint most = 0u;
-    for (uint i = from; i < to; i++) most = max(most, gradient[i] & 0x7fffffffu);
-    if (most >= ARITH_INF) set_first_bad(first_bad, step, what);
+    const uint item = get_local_id(0), lanes = work_group_id(0) ? 0u : LANES;
+    PLACE_RUN(0u, elements);
+    if (find_largest(gradient, from, to) >= ARITH_INF) set_first_bad(first_bad, step, what);
     for (uint l = item; l < lanes; l += GROUP) {
         const uint at = l < sums ? l : sums - 1;
         const float loss = losses[at], weight = weights[at];

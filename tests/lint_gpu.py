@@ -67,11 +67,11 @@ Compilers: """
 
 
 def is_for_gpus(options):
-    """Groups of 64, which all these chips run; wide vectors are for processors."""
+    """Groups of 64 or 256, which all these chips run; wide vectors are for processors."""
     named = dict(re.findall(r"-D (\w+)=(\d+)", options))
     if "GROUP" not in named:
         return not {"VEC", "PANEL"} & set(named)
-    return named["GROUP"] == "64" and named.get("VEC") not in ("8", "16")
+    return named["GROUP"] in ("64", "256") and named.get("VEC") not in ("8", "16")
 
 
 def launcher_sets(path):

@@ -44,7 +44,8 @@ SHARED_HEADERS = {
 # Of cl/, for kernels alone.
 KERNEL_HEADERS = {
     "adam_move.h", "block_sums.h", "dense_bias.h", "dense_move.h", "dense_outputs.h", "dense_sums.h", "each_alone.h",
-    "finish.h", "first_bad.h", "gradient_means.h", "granule_pass.h", "sgd_move.h", "unroll.h", "vectors.h",
+    "finish.h", "first_bad.h", "fours.h", "gradient_means.h", "granule_pass.h", "sgd_move.h", "unroll.h",
+    "update_run.h", "vectors.h",
     "work_group.h"
 }
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.

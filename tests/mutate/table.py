@@ -886,11 +886,17 @@ plant(
 )
 plant(
     "cl/tree.cl",
+    "add_node",
+    [GPU],
+    [("*to4 = u;", "*to4 += u;"), ("*to4 += u;", "*to4 = u;")],
+)
+plant(
+    "cl/tree.cl",
     "add_node add_tree",
     [CPU],
     [
-        ("i < end; i++) to[i] = from[i];", "i < end; i++) to[i] += from[i];"),
-        ("end = min(begin + RUN, first + count);", "end = min(begin + RUN, count);"),
+        ("i < to; i++) node[i] = other[i];", "i < to; i++) node[i] += other[i];"),
+        ("PLACE_RUN(at, count);", "PLACE_RUN(0u, count);"),
         ("for (uint r = 0; r < R; r++) tree_add", "for (uint r = 1; r < R; r++) tree_add"),
     ],
 )
@@ -912,8 +918,8 @@ plant(
         ("loss_lane[l] = l < sums ? loss : 0.0f;", "loss_lane[l] = loss;"),
         ("weight_lane[l] = l < sums ? weight : 0.0f;", "weight_lane[l] = weight;"),
         ("if (!arith_is_finite(loss)) set_first_bad", "if (arith_is_nan(loss)) set_first_bad"),
-        ("if (most >= ARITH_INF) set_first_bad", "if (most > ARITH_INF) set_first_bad"),
-        ("to = min(from + RUN, elements),", "to = min(from + RUN, elements - 1),"),
+        ("find_largest(gradient, from, to) >= ARITH_INF", "find_largest(gradient, from, to) > ARITH_INF"),
+        ("PLACE_RUN(0u, elements);", "PLACE_RUN(0u, elements - 1);"),
         ("ring[step % places] = loss;", "ring[step] = loss;"),
         ("loss = arith_flush(arith_div(loss_lane[0], count));", "loss = arith_div(loss_lane[0], count);"),
         ("weighted ? weight_lane[0] : examples,", "examples,"),
@@ -996,19 +1002,50 @@ plant(
     "adam lamb_direction lamb_step",
     [CPU],
     [
-        ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
-         "w[i] = fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]);"),
-        ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
-         "w[i] = arith_flush(fma(-lr, fma(decoupled, w[i], move), w[i]));",
+        ("return arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w, move)), w));",
+         "return fma(-lr, arith_flush_state(fma(decoupled, w, move)), w);"),
+        ("return arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w, move)), w));",
+         "return arith_flush(fma(-lr, fma(decoupled, w, move), w));",
          "a move below 2^-100 changes no weight, which is 0 or 2^-40 at least"),
-        ("const float g = arith_flush(fma(decay, w[i], mean[i - from]));",
-         "const float g = fma(decay, w[i], mean[i - from]);"),
-        ("sum[i] = arith_flush(fma(decay, w[i], move));", "sum[i] = fma(decay, w[i], move);"),
+        ("const float g = arith_flush(fma(decay, w, mean));", "const float g = fma(decay, w, mean);"),
+        ("return arith_flush(fma(decay, w, adam_move(g, m, v, beta1, rest1, beta2, rest2, unbias1, unbias2,",
+         "return (fma(decay, w, adam_move(g, m, v, beta1, rest1, beta2, rest2, unbias1, unbias2,"),
+        ("if (first_bad[0]) return;", ""),
         ("const float rate = adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;",
          "const float rate = arith_flush_state(lr * divisor[DIVISOR_RATIO]);"),
         ("w[i] = arith_flush(fma(-rate, direction[i], w[i]));", "w[i] = fma(-rate, direction[i], w[i]);"),
-        ("        m[i] = first;\n        v[i] = second;\n        w[i]",
-         "        m[i] = second;\n        v[i] = second;\n        w[i]"),
+    ],
+)
+plant(
+    "cl/adam.cl",
+    "lamb_step",
+    [GPU],
+    [("fma(-rate, move[k], x[k])", "fma(-rate, move[0], x[k])")],
+)
+plant(
+    "cl/update_run.h",
+    "sgd adam",
+    [CPU, GPU],
+    [
+        ("        a[i] = state;", "        a[i] = x;"),
+        ("        a[i] = first;", "        a[i] = second;"),
+        ("        store_four(state, a + from);", "        store_four(x, a + from);"),
+        ("        store_four(second, b + from);", "        store_four(first, b + from);"),
+        ("&first[k], &second[k], means[k],", "&first[k], &second[k], means[0],"),
+        ("#define MEAN(i) one_mean(sum[i], divisor)", "#define MEAN(i) sum[i]"),
+    ],
+)
+plant(
+    "cl/fours.h",
+    "sgd watch",
+    [GPU],
+    [
+        ("from = max(four, (uint)(at));", "from = four;"),
+        ("to = min(four + 4u, (at) + (count))\n", "to = four + 4u\n"),
+        ("((at) & ~3u)", "(at)"),
+        ("v[3] = u.w;", "v[3] = u.z;"),
+        ("(float4)(v[0], v[1], v[2], v[3])", "(float4)(v[0], v[1], v[2], v[2])"),
+        ("max(max(u.x, u.y), max(u.z, u.w))", "max(max(u.x, u.y), u.w)"),
     ],
 )
 plant(
@@ -1027,11 +1064,11 @@ plant(
     "sgd lars",
     [CPU],
     [
-        ("const float velocity = arith_flush_state(fma(momentum, v[i], arith_flush_state(rate * g)));",
-         "const float velocity = arith_flush_state(fma(momentum, v[i], rate * g));"),
-        ("w[i] = arith_flush(w[i] - velocity);", "w[i] = w[i] - velocity;"),
+        ("const float velocity = arith_flush_state(fma(momentum, *v, arith_flush_state(rate * g)));",
+         "const float velocity = arith_flush_state(fma(momentum, *v, rate * g));"),
+        ("return arith_flush(w - velocity);", "return w - velocity;"),
         ("adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;", "lr;"),
-        ("w[i] = arith_flush(w[i] - velocity);", "w[i] = arith_flush(w[i] + velocity);"),
+        ("return arith_flush(w - velocity);", "return arith_flush(w + velocity);"),
     ],
 )
 plant(
@@ -1041,9 +1078,9 @@ plant(
     [
         ("const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;",
          "const float move = velocity;"),
-        ("const float velocity = arith_flush_state(fma(momentum, v[i], g));",
-         "const float velocity = fma(momentum, v[i], g);"),
-        ("w[i] = arith_flush(fma(-lr, move, w[i]));", "w[i] = fma(-lr, move, w[i]);"),
+        ("const float velocity = arith_flush_state(fma(momentum, *v, g));",
+         "const float velocity = fma(momentum, *v, g);"),
+        ("return arith_flush(fma(-lr, move, w));", "return fma(-lr, move, w);"),
     ],
 )
 plant(
@@ -1052,23 +1089,25 @@ plant(
     [CPU],
     [
         ("const float mean = arith_select(squares < 0x1p-80f, 0.0f, squares);", "const float mean = squares;"),
-        ("const float g = arith_flush(fma(decay, w[i], means[i - from]));",
-         "const float g = fma(decay, w[i], means[i - from]);"),
-        ("b[i] = velocity;", "b[i] = ratio;"),
-        ("if (first_bad[0]) return;", ""),
-        ("to = min(from + RUN, at + count);", "to = from + RUN;"),
+        ("const float g = arith_flush(fma(decay, w, gradient));", "const float g = fma(decay, w, gradient);"),
+        ("*b = velocity;", "*b = ratio;"),
     ],
+)
+plant(
+    "cl/fours.h",
+    "rmsprop",
+    [CPU],
+    [("to = min(from + RUN, (at) + (count))", "to = from + RUN")],
 )
 plant(
     "cl/lion.cl",
     "lion",
     [CPU],
     [
-        ("m[i] = arith_flush_state(fma(beta2, m[i], rest2 * g));", "m[i] = fma(beta2, m[i], rest2 * g);"),
-        ("const float c = arith_flush_state(fma(beta1, m[i], rest1 * g));",
-         "const float c = fma(beta1, m[i], rest1 * g);"),
+        ("*m = arith_flush_state(fma(beta2, *m, rest2 * g));", "*m = fma(beta2, *m, rest2 * g);"),
+        ("const float c = arith_flush_state(fma(beta1, *m, rest1 * g));", "const float c = fma(beta1, *m, rest1 * g);"),
         ("arith_select(c < 0.0f, -1.0f, c)", "-1.0f"),
-        ("w[i] = arith_flush(fma(-lr, fma(decay, w[i], sign), w[i]));", "w[i] = arith_flush(fma(-lr, sign, w[i]));"),
+        ("return arith_flush(fma(-lr, fma(decay, w, sign), w));", "return arith_flush(fma(-lr, sign, w));"),
     ],
 )
 plant(
@@ -1112,6 +1151,16 @@ plant(
         ("y[i] = arith_flush(y[i] + bias);", "y[i] = y[i] + bias;"),
         ("const float bias = b[plane % O];", "const float bias = b[plane / O];"),
         ("to = min(from + RUN, elements);", "to = from + RUN;"),
+    ],
+)
+plant(
+    "cl/join.cl",
+    "add multiply",
+    [GPU],
+    [
+        ("finish_value(sum[k] + other[k], least)", "sum[k] + other[k]"),
+        ("mask_value(sum[k], mask[k])", "mask_value(sum[k], other[k])"),
+        ("arith_flush(u[k] * v[k])", "u[k] * v[k]"),
     ],
 )
 plant(

@@ -75,17 +75,29 @@ tas_status launch_parameters(tas_device *device, const op_args *args, const mem 
                              op_launch weights, op_launch biases);
 
 /* The range of a kernel over single elements: -D GROUP work-items in a group, each with -D RUN neighbors. Processors
- * get long runs, which compilers vectorize; elsewhere a run is 1, so that neighbors read neighbors. */
+ * get long runs, which compilers vectorize. */
 enum { LAUNCH_CPU_RUN = 1024 };
-static inline launch_range launch_elements(const opencl_device *cl, size_t count)
+static inline launch_range launch_runs(const opencl_device *cl, size_t group, size_t run, size_t count)
 {
-    return cl->cpu ? launch_line(1, block_count(count, LAUNCH_CPU_RUN)) : launch_line(cl->group, count);
+    return cl->cpu ? launch_line(1, block_count(count, LAUNCH_CPU_RUN)) : launch_line(group, block_count(count, run));
 }
 
-/* Likewise of one with -D RUN=4 there, for kernels that read and write four neighbors at once. */
+/* Over elements at .. at+count-1 of a tensor (cl/fours.h). */
+static inline launch_range launch_elements(const opencl_device *cl, size_t at, size_t count)
+{
+    return launch_runs(cl, cl->large_group, 4, cl->cpu ? count : at % 4 + count);
+}
+
+/* Over rows, each of `count` elements, by kernels that read and write four neighbors at once. */
 static inline launch_range launch_fours(const opencl_device *cl, size_t count)
 {
-    return cl->cpu ? launch_elements(cl, count) : launch_line(cl->group, block_count(count, 4));
+    return launch_runs(cl, cl->group, 4, count);
+}
+
+/* By those that have one element each, so that neighbors read neighbors. */
+static inline launch_range launch_singles(const opencl_device *cl, size_t count)
+{
+    return launch_runs(cl, cl->group, 1, count);
 }
 
 #endif

@@ -8,9 +8,11 @@
 
 #include <stdlib.h>
 
+enum { LARGE_GROUP = 256 };
+
 /* The limit on groups that a driver reports may be wrong for a kernel in either direction, so the kernels with
  * barriers are queried. */
-static tas_status choose_group(tas_device *device)
+static tas_status find_group(tas_device *device)
 {
     opencl_device *cl = device->cl;
     if (!device->info.max_group || device->info.max_group >= 64)
@@ -28,6 +30,14 @@ static tas_status choose_group(tas_device *device)
         if (status || fits) return status;
     }
     return TAS_OK;
+}
+
+static tas_status choose_groups(tas_device *device)
+{
+    opencl_device *cl = device->cl;
+    const tas_status status = find_group(device);
+    cl->large_group = cl->group == 64 && device->info.max_group >= LARGE_GROUP ? LARGE_GROUP : cl->group;
+    return status;
 }
 
 tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
@@ -49,7 +59,7 @@ tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_ar
     if (status) goto fail;
     /* On a processor whose driver reports no vectors, work-items run side by side, as on a GPU (llvmpipe). */
     cl->cpu = info->type == TAS_TYPE_CPU && info->vector_width >= 4;
-    status = choose_group(device);
+    status = choose_groups(device);
     if (status) goto fail;
 
     launchers_install(device);

@@ -346,26 +346,40 @@ tas_status program_get_grouped(tas_device *device, const char *program, const ch
     return program_get_kernel(device, program, name, options, out);
 }
 
-static tas_status get_runs(tas_device *device, const char *program, const char *name, const char *more, uint32_t run,
-                           cl_kernel *out)
+static tas_status get_runs(tas_device *device, const char *program, const char *name, const char *more, uint32_t group,
+                           uint32_t run, cl_kernel *out)
 {
     const opencl_device *cl = device->cl;
     char options[80];
-    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u%s", cl->cpu ? 1 : cl->group,
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u%s", cl->cpu ? 1 : group,
              cl->cpu ? (uint32_t)LAUNCH_CPU_RUN : run, more);
     return program_get_kernel(device, program, name, options, out);
 }
 
+/* A kernel may allow less than the device does, so it is asked. */
 tas_status program_get_elementwise(tas_device *device, const char *program, const char *name, const char *more,
                                    cl_kernel *out)
 {
-    return get_runs(device, program, name, more, 1, out);
+    opencl_device *cl = device->cl;
+    bool fits = true;
+    tas_status status = get_runs(device, program, name, more, cl->large_group, 4, out);
+    if (status || cl->cpu || cl->large_group == cl->group) return status;
+    status = program_check_group(device, *out, cl->large_group, &fits);
+    if (status || fits) return status;
+    cl->large_group = cl->group;
+    return get_runs(device, program, name, more, cl->large_group, 4, out);
 }
 
 tas_status program_get_fours(tas_device *device, const char *program, const char *name, const char *more,
                              cl_kernel *out)
 {
-    return get_runs(device, program, name, more, 4, out);
+    return get_runs(device, program, name, more, ((opencl_device *)device->cl)->group, 4, out);
+}
+
+tas_status program_get_singles(tas_device *device, const char *program, const char *name, const char *more,
+                               cl_kernel *out)
+{
+    return get_runs(device, program, name, more, ((opencl_device *)device->cl)->group, 1, out);
 }
 
 tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t group, bool *fits)

@@ -32,9 +32,11 @@ tas_status program_get_grouped(tas_device *device, const char *program, const ch
 tas_status program_get_elementwise(tas_device *device, const char *program, const char *name, const char *more,
                                    cl_kernel *out);
 
-/* Likewise for launch_fours(). */
+/* Likewise for launch_fours(), and for launch_singles(). */
 tas_status program_get_fours(tas_device *device, const char *program, const char *name, const char *more,
                              cl_kernel *out);
+tas_status program_get_singles(tas_device *device, const char *program, const char *name, const char *more,
+                               cl_kernel *out);
 
 /* *fits becomes false if the driver runs the kernel only in groups smaller than `group` work-items, which may be less
  * than the device's limit. */

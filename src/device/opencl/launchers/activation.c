@@ -16,11 +16,11 @@ static tas_status activate(tas_device *device, const op_args *a, const char *nam
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, " -D FUNCTION=%s", functions[a->op]);
-    tas_status status = program_get_fours(device, "activation", name, options, &kernel);
+    tas_status status = program_get_elementwise(device, "activation", name, options, &kernel);
     if (status) return status;
     launch_add(args, A_U32(count));
     launch_add(args, A_F32(a->scalar[ACTIVATION_SLOPE]));
-    return launch_kernel(device, kernel, launch_fours(device->cl, count), args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, 0, count), args);
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)

@@ -15,7 +15,8 @@ static tas_status adam(tas_device *device, const op_args *a, const mem *m, const
     tas_status status = program_get_elementwise(device, "adam", "adam", "", &kernel);
     if (status) return status;
     for (int k = 0; k < ADAM_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
-    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_AT], a->size[UPDATE_ELEMENTS]),
+                         &args);
 }
 
 static tas_status lamb_direction(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -28,7 +29,8 @@ static tas_status lamb_direction(tas_device *device, const op_args *a, const mem
     if (status) return status;
     for (int k = ADAM_BETA1; k <= ADAM_EPSILON; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
     launch_add(&args, A_F32(a->scalar[ADAM_DECOUPLED]));
-    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_AT], a->size[UPDATE_ELEMENTS]),
+                         &args);
 }
 
 static tas_status lamb_step(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -40,7 +42,8 @@ static tas_status lamb_step(tas_device *device, const op_args *a, const mem *m, 
     tas_status status = program_get_elementwise(device, "adam", "lamb_step", "", &kernel);
     if (status) return status;
     launch_add(&args, A_F32(a->scalar[LAMB_LR]));
-    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_AT], a->size[UPDATE_ELEMENTS]),
+                         &args);
 }
 
 const launcher adam_launchers[] = {

@@ -55,7 +55,7 @@ static tas_status gather_image(tas_device *device, const op_args *a, const mem *
 {
     char lanes[32];
     cl_kernel kernel;
-    tas_status status = program_get_elementwise(device, "feed", name, lanes_of(a, lanes), &kernel);
+    tas_status status = program_get_singles(device, "feed", name, lanes_of(a, lanes), &kernel);
     if (status) return status;
     launch_args args = args_of(a, m);
     launch_add(&args, A_MEM(&m[5]));
@@ -63,7 +63,7 @@ static tas_status gather_image(tas_device *device, const op_args *a, const mem *
     launch_add(&args, A_U32(a->epoch));
     launch_add(&args, A_U32((uint32_t)a->seed));
     launch_add(&args, A_U32((uint32_t)(a->seed >> 32)));
-    return launch_kernel(device, kernel, panels_range(launch_elements(device->cl, a->size[GATHER_ELEMENTS]), a), &args);
+    return launch_kernel(device, kernel, panels_range(launch_singles(device->cl, a->size[GATHER_ELEMENTS]), a), &args);
 }
 
 static tas_status gather_image_bytes(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -84,11 +84,11 @@ static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, co
     const uint32_t count = a->n * a->size[ONE_HOT_CLASSES];
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = program_get_elementwise(device, "feed", "one_hot", " -D PANEL=1", &kernel);
+    tas_status status = program_get_singles(device, "feed", "one_hot", " -D PANEL=1", &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[ONE_HOT_CLASSES]), A_U32(a->size[ONE_HOT_FIRST]));
-    return launch_kernel(device, kernel, launch_elements(cl, count), &args);
+    return launch_kernel(device, kernel, launch_singles(cl, count), &args);
 }
 
 const launcher feed_launchers[] = {

@@ -17,7 +17,7 @@ static tas_status combine(tas_device *device, const op_args *a, const mem *m, co
         launch_add(&args, A_LEAST(a));
         launch_add(&args, A_U32(a->masked));
     }
-    return launch_kernel(device, kernel, launch_elements(device->cl, count), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, 0, count), &args);
 }
 
 static tas_status copy_part(tas_device *device, const op_args *a, const mem *m, bool forward)
@@ -25,11 +25,11 @@ static tas_status copy_part(tas_device *device, const op_args *a, const mem *m, 
     const uint32_t wide = op_panel_width(a), elements = a->size[JOIN_ELEMENTS] * wide;
     const uint32_t whole = a->size[JOIN_WHOLE] * wide, at = a->size[JOIN_AT] * wide;
     cl_kernel kernel;
-    tas_status status = program_get_elementwise(device, "join", "copy_part", "", &kernel);
+    tas_status status = program_get_singles(device, "join", "copy_part", "", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(elements), A_U32(forward ? elements : whole),
                                   A_U32(forward ? 0 : at), A_U32(forward ? whole : elements), A_U32(forward ? at : 0));
-    launch_range range = launch_elements(device->cl, elements);
+    launch_range range = launch_singles(device->cl, elements);
     range.global[1] = op_padded(a) / wide;
     return launch_kernel(device, kernel, range, &args);
 }

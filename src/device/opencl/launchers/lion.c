@@ -14,7 +14,8 @@ static tas_status lion(tas_device *device, const op_args *a, const mem *m, const
     tas_status status = program_get_elementwise(device, "lion", "lion", "", &kernel);
     if (status) return status;
     for (int k = 0; k < LION_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
-    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_AT], a->size[UPDATE_ELEMENTS]),
+                         &args);
 }
 
 const launcher lion_launchers[] = {{OP_LION, lion, NULL}, {0}};

@@ -15,7 +15,8 @@ static tas_status sgd(tas_device *device, const op_args *a, const mem *m, const 
     tas_status status = program_get_elementwise(device, "sgd", "sgd", "", &kernel);
     if (status) return status;
     for (int k = 0; k < SGD_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
-    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_AT], a->size[UPDATE_ELEMENTS]),
+                         &args);
 }
 
 static tas_status lars(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -27,7 +28,8 @@ static tas_status lars(tas_device *device, const op_args *a, const mem *m, const
     tas_status status = program_get_elementwise(device, "sgd", "lars", "", &kernel);
     if (status) return status;
     for (int k = 0; k < LARS_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
-    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(device->cl, a->size[UPDATE_AT], a->size[UPDATE_ELEMENTS]),
+                         &args);
 }
 
 const launcher sgd_launchers[] = {{OP_SGD, sgd, NULL}, {OP_LARS, lars, NULL}, {0}};

@@ -27,7 +27,7 @@ static tas_status check_finite(tas_device *device, const op_args *a, const mem *
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[CHECK_ELEMENTS]),
                                   A_U32(a->size[CHECK_STEP]), A_U32(a->size[CHECK_WHAT]));
-    return launch_kernel(device, kernel, launch_elements(cl, a->size[CHECK_ELEMENTS]), &args);
+    return launch_kernel(device, kernel, launch_elements(cl, 0, a->size[CHECK_ELEMENTS]), &args);
 }
 
 const launcher sum_launchers[] = {

@@ -14,8 +14,8 @@ static tas_status watch(tas_device *device, const op_args *a, const mem *m, cons
                                   A_U32(a->size[WATCH_SUMS]), A_U32(a->size[WATCH_WEIGHTED]),
                                   A_U32(a->size[WATCH_ELEMENTS]), A_U32(a->size[WATCH_STEP]),
                                   A_U32(a->size[WATCH_PLACES]), A_U32(BAD_STEP), A_F32(a->scalar[WATCH_EXAMPLES]));
-    return launch_kernel(device, kernel,
-                         launch_elements(device->cl, a->size[WATCH_ELEMENTS] ? a->size[WATCH_ELEMENTS] : 1), &args);
+    const uint32_t elements = a->size[WATCH_ELEMENTS] ? a->size[WATCH_ELEMENTS] : 1;
+    return launch_kernel(device, kernel, launch_elements(device->cl, 0, elements), &args);
 }
 
 const launcher watch_launchers[] = {{OP_WATCH, watch, NULL}, {0}};
