@@ -172,8 +172,7 @@ INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, uin
 INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }
 
 #if SPREAD
-// The lanes of a sum are outputs, K weights apart; `outputs` remain. These load and store them; `add` adds them to what
-// is stored.
+// The lanes of a sum are outputs, K weights apart; `outputs` remain. These load and store them.
 INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, const __global float *from,
                          uint outputs, uint K, uint weight_col)
 {
@@ -186,15 +185,24 @@ INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint
 }
 
 INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *to,
-                          uint outputs, uint K, uint weight_col, bool add)
+                          uint outputs, uint K, uint weight_col)
 {
     for (uint k = 0; k < count; k++) {
         for (uint o = 0; o < min(outputs, (uint)(ROWS * VEC)); o++) {
-            for (uint t = 0; t < blocks[k].cols; t++) {
-                __global float *at = to + (size_t)o * K + blocks[k].weight + t * weight_col;
-                const float sum = ((const float *)&sums[k][o / VEC][t])[o % VEC];
-                *at = positive_zero(add ? *at + sum : sum);
-            }
+            for (uint t = 0; t < blocks[k].cols; t++)
+                to[(size_t)o * K + blocks[k].weight + t * weight_col] =
+                    positive_zero(((const float *)&sums[k][o / VEC][t])[o % VEC]);
+        }
+    }
+}
+
+// Adds a granule's sums to the totals, or begins with them.
+INLINE void add_granule(vec totals[BLOCKS][ROWS][COLS], vec sums[BLOCKS][ROWS][COLS], uint count, bool begins)
+{
+    for (uint k = 0; k < count; k++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int t = 0; t < COLS; t++)
+                totals[k][r][t] = begins ? sums[k][r][t] : totals[k][r][t] + sums[k][r][t];
         }
     }
 }
@@ -318,6 +326,9 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
     if (biased && k0 == 0)
         add_biases(dy, at_dy, dy_example, OH * OW, outputs - o0, bias_total + group * outputs + o0,
                    bias_partial + group * outputs + o0, N, first, batch, granule);
+    // totals of the granules that end here
+    vec totals[BLOCKS][ROWS][COLS];
+    bool any = false;
     for (uint n = 0, run; n < N; n += run) {
         const uint j = first + n, within = j % granule;
         run = min(N - n, granule - within);
@@ -326,10 +337,17 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
             load_outputs(sums, blocks, count, partial, outputs - o0, K, a.weight_col);
         for (uint s = n; s < n + run; s++)
             add_example(sums, blocks, count, a, x + s * x_example, dy + s * dy_example, at_dy, OH, OW, lines, across);
-        const bool closed = within + run == granule || j + run == batch;
-        store_outputs(sums, blocks, count, closed ? total : partial, outputs - o0, K, a.weight_col,
-                      closed && j >= granule);
+        if (within + run < granule && j + run < batch) {
+            store_outputs(sums, blocks, count, partial, outputs - o0, K, a.weight_col);
+            continue;
+        }
+        if (!any && j >= granule)
+            load_outputs(totals, blocks, count, total, outputs - o0, K, a.weight_col);
+        add_granule(totals, sums, count, j < granule);
+        any = true;
     }
+    if (any)
+        store_outputs(totals, blocks, count, total, outputs - o0, K, a.weight_col);
 #else
     for (uint n = begin; n < N; n += VEC) {
         clear(sums, count);
