@@ -75,15 +75,19 @@ static int find_form(int place, uint32_t size)
     return i;
 }
 
+enum { NEAR_DEPTH = 384 }; /* of 16 rows: 24 KB of weights */
+
 /* As many rows as fit the registers beside one value per vector, and leave few sums of the last block empty. The lists
- * are short, since each size is a kernel to build. */
-static int usual_form(const tas_device *device, const op_args *a, uint32_t rows)
+ * are short, since each size is a kernel to build. Blocks of 16 rows, for vectors of 16 floats, are slower than smaller
+ * ones if their weights, `depth` per row, leave the nearest cache no room for values. */
+static int usual_form(const tas_device *device, const op_args *a, uint32_t rows, uint64_t depth)
 {
-    static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
+    static const uint32_t many[] = {4, 8, 10, 12, 16}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
     const uint32_t vec = opencl_vector_width(device);
     if (op_panel_width(a) == 1) return find_form(VECTORS, BEST_BLOCK(vectors, (uint32_t)block_count(rows, vec), 1));
     const bool single = vec == 16 || op_panel_width(a) == vec;
-    return find_form(ROWS, single ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1));
+    const int length = vec == 16 && depth <= NEAR_DEPTH ? 5 : 4;
+    return find_form(ROWS, single ? best_block(many, length, rows, 1) : BEST_BLOCK(few, rows, 1));
 }
 
 static uint32_t rows_of(const tas_device *device, const form *f)
@@ -91,9 +95,9 @@ static uint32_t rows_of(const tas_device *device, const form *f)
     return f->size[VECTORS] ? f->size[VECTORS] * opencl_vector_width(device) : f->size[ROWS];
 }
 
-static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
+static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows, uint32_t places)
 {
-    return rows_of(device, forms_choose(device, a, usual_form(device, a, rows)));
+    return rows_of(device, forms_choose(device, a, usual_form(device, a, rows, (uint64_t)places * taps_of(a))));
 }
 
 /* The layout of weights in packed blocks: conv_pack_weights. */
@@ -105,8 +109,8 @@ static packing packing_of(const tas_device *device, const op_args *a)
 {
     const uint32_t outputs = outputs_of(a), channels = channels_of(a), taps = taps_of(a);
     if (a->op != OP_CONV_BACKWARD_INPUT)
-        return (packing){rows_for(device, a, outputs), outputs, channels, channels * taps, taps};
-    return (packing){rows_for(device, a, channels), channels, outputs, taps, channels * taps};
+        return (packing){rows_for(device, a, outputs, channels), outputs, channels, channels * taps, taps};
+    return (packing){rows_for(device, a, channels, outputs), channels, outputs, taps, channels * taps};
 }
 
 static uint64_t packed_scratch(tas_device *device, const op_args *a)
