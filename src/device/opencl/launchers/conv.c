@@ -338,8 +338,8 @@ static uint32_t blocks_of_item(tas_device *device, size_t all, size_t row_blocks
 static tas_status run_weights(tas_device *device, const op_args *a, const weights_way *w, const weights_run *r,
                               const mem *m)
 {
-    /* dy of a strip fits the level 2 cache, which loads whole lines, or level 1 if a vector is only half a line */
-    const uint32_t vec = r->spread ? w->vec : w->lanes, bytes = (r->pitch > vec ? 16 : 96) << 10;
+    /* dy of a strip fits the level 1 cache, which loads whole lines even if a vector is only half of one */
+    const uint32_t vec = r->spread ? w->vec : w->lanes, bytes = (r->pitch > vec ? 16 : 32) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
     const size_t row_blocks = a->size[WINDOW_GROUPS] * block_count(r->spread ? w->vectors : outputs_of(a), rows);
     const size_t all =
