@@ -875,7 +875,7 @@ plant(
         ("begin = above * row + (block", "begin = above + (block"),
         ("in[from + begin +", "in[begin +"),
         ("        barrier(CLK_LOCAL_MEM_FENCE);\n", ""),
-        ("if (most >= 0x7f800000u) set_first_bad", "if (most > 0x7f800000u) set_first_bad"),
+        ("find_largest(x, from, to) >= ARITH_INF", "find_largest(x, from, to) > ARITH_INF"),
         ("out[at + block] = lane[0];", "out[block] = lane[0];"),
     ],
 )
@@ -1430,7 +1430,7 @@ plant(
          "y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);"),
         ("wt + ((uint64_t)c * l.t + list[t].number) * l.og, l.og);", "wt + ((uint64_t)c * l.t + t) * l.og, l.og);"),
         ("dyt + (uint64_t)p * l->o + c / l->cg * l->og, l->og);", "dyt + (uint64_t)p * l->o, l->og);"),
-        ("mask_value(a, x, at, arith_flush(sum[c]))", "mask_value(a, x, at, sum[c])"),
+        ("mask_value(a, x, at, finish_sum(a, z, at, sum[c]))", "finish_sum(a, z, at, sum[c])"),
     ],
 )
 plant(
