@@ -460,7 +460,7 @@ plant(
         ("move = nesterov ? flush_state_vec(fma((vec)(momentum), v, g)) : v;", "move = v;"),
         ("store_vec(flush_vec(fma((vec)(-lr), move, before)), k, w", "store_vec(fma((vec)(-lr), move, before), k, w"),
         ("lane < outputs; lane++) sum[lane] = arith_chain", "lane < outputs - 1; lane++) sum[lane] = arith_chain"),
-        ("mean, 0, outputs, nesterov", "mean, 0, outputs - 1, nesterov"),
+        ("o < outputs; o++)", "o < outputs - 1; o++)"),
     ],
 )
 plant(
