@@ -293,26 +293,32 @@ static uint64_t spread_most(tas_device *device, const weights_way *w, const op_a
                    PACKED_MOST);
 }
 
+/* Whether so many granules, less than a pass, run side by side: if that costs less than with lanes of outputs, packing
+ * included. */
+static bool pass_pays(const weights_way *w, const op_args *a, uint32_t granules)
+{
+    const size_t abreast = block_count(outputs_of(a), w->rows) * w->rows;
+    const size_t apart = granules * block_count(w->vectors, w->spread_rows) * w->spread_rows;
+    return 4 * abreast < 5 * apart;
+}
+
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     if (window_is_depthwise(a)) return depthwise_weights_scratch(device, a);
     const weights_way w = way_of(device, a);
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w, a);
-    const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
-    if (!whole) return spread;
+    const uint32_t whole = w.granule > 1 ? a->n / w.granule : 0;
+    if (whole < w.vec && !pass_pays(&w, a, whole)) return spread;
     const uint64_t passes = at_most(device, block_count(whole, w.lanes), pass_bytes(&w), PACKED_MOST) * pass_bytes(&w);
     return spread > passes ? spread : passes;
 }
 
-/* How many of the next whole granules run side by side: full passes, and a last one if that costs less than
- * continuing with lanes of outputs, packing included. */
+/* How many of the next whole granules run side by side: full passes, and a last one if that pays. */
 static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_t r)
 {
     if (!w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;
     const uint32_t whole = (a->n - r) / w->granule, rest = whole % w->vec;
-    const size_t abreast = block_count(outputs_of(a), w->rows) * w->rows;
-    const size_t apart = rest * block_count(w->vectors, w->spread_rows) * w->spread_rows;
-    return 4 * abreast < 5 * apart ? whole : whole - rest;
+    return pass_pays(w, a, rest) ? whole : whole - rest;
 }
 
 typedef struct weights_run {
