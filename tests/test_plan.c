@@ -709,6 +709,45 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
 }
 END_TEST
 
+/* What is stored of the gradient lies as its parameters do, from the first one on. */
+START_TEST(what_the_update_makes_is_not_stored)
+{
+    static const struct {
+        uint32_t batch, tile, panel;
+        bool left;
+    } cases[] = {{100, 100, 8, true}, {256, 256, 8, true}, {257, 257, 8, false},
+                 {100, 50, 8, false}, {8, 8, 1, true},     {9, 9, 1, false}};
+    for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+        scene s;
+        plan p, other;
+        scene_open(&s, pictures);
+        s.fake.panel = cases[i].panel;
+        s.request.batch = cases[i].batch;
+        s.request.max_tile = cases[i].tile;
+        expect_ok(make(&s, &other));
+        s.request.fuses = true;
+        expect_ok(make(&s, &p));
+        uint64_t stored = 0;
+        for (int k = 0; k < s.network->parameter_count; k++) {
+            const tensor *t = &s.network->tensors[s.network->parameters[k]];
+            const region *w = &p.tensor[s.network->parameters[k]], *g = &p.tensor[t->gradient];
+            const bool left = cases[i].left && s.network->tensors[t->gradient].fuses;
+            ck_assert_int_eq(g->part, left ? -1 : PART_GRADIENT);
+            if (left) continue;
+            ck_assert(g->bytes == w->bytes && g->offset == w->offset - p.stored.from);
+            stored += (g->bytes + s.device.align - 1) / s.device.align * s.device.align;
+        }
+        ck_assert_uint_eq(p.bytes[PART_GRADIENT], stored);
+        ck_assert_uint_eq(other.bytes[PART_GRADIENT], other.trained);
+        ck_assert_uint_eq(p.bytes[PART_STATE], other.bytes[PART_STATE]);
+        ck_assert_int_eq(p.bytes[PART_GRADIENT] < p.trained, cases[i].left);
+        plan_free(&p);
+        plan_free(&other);
+        scene_close(&s);
+    }
+}
+END_TEST
+
 START_TEST(one_chain_needs_no_open_granule)
 {
     static const char *const texts[] = {"input 256\ndense 256\n", "input 64x3x3\nconv2d 128 3\n"};
@@ -1064,6 +1103,7 @@ int main(void)
     tcase_add_test(tc, plans_do_not_depend_on_what_was_planned_before);
     tcase_add_test(tc, gradients_and_state_lie_as_parameters_do);
     tcase_add_test(tc, one_chain_needs_no_open_granule);
+    tcase_add_test(tc, what_the_update_makes_is_not_stored);
     tcase_add_test(tc, evaluation_plans_no_gradients);
     tcase_add_test(tc, values_share_places);
     tcase_add_test(tc, values_live_as_long_as_they_are_read);

@@ -531,6 +531,28 @@ START_TEST(callbacks_can_look_at_the_model)
 }
 END_TEST
 
+/* A gradient that overflows is named even if it is not stored. */
+START_TEST(a_gradient_that_overflows_is_named)
+{
+    static const float none[12];
+    float inputs[8 * 6];
+    const uint32_t labels[8] = {0};
+    for (int i = 0; i < 8 * 6; i++) inputs[i] = i < 6 ? 1 : 0x1p127f;
+    tas_data *data = data_of(8, 6, inputs, labels, 2, 0);
+    for (uint32_t tile = 4; tile <= 8; tile += 4) { /* in two tiles it is stored */
+        tas_model *model = model_of_text("input 6\ndense 2 no bias\n", 3);
+        tas_train_options options = sample_options(8, 1);
+        tas_train_result result;
+        options.tile = tile;
+        expect_ok(tas_model_write(model, "1.dense.weight", none, 12));
+        expect(tas_train(model, data, &options, &result), TAS_NOT_FINITE,
+               "step 1: 1.dense.weight.gradient is not finite", "weights of step 0");
+        tas_model_close(&model);
+    }
+    tas_data_close(&data);
+}
+END_TEST
+
 START_TEST(not_finite_stops_before_the_bad_step)
 {
     static const char *const texts[] = {"input 6\ndense 9\nrelu\ndense 4\nloss mse\n",
@@ -744,6 +766,7 @@ int main(void)
     tcase_add_test(tc, a_second_run_is_refused);
     tcase_add_test(tc, an_open_run_keeps_its_weights);
     tcase_add_test(tc, callbacks_can_look_at_the_model);
+    tcase_add_test(tc, a_gradient_that_overflows_is_named);
     tcase_add_test(tc, not_finite_stops_before_the_bad_step);
     tcase_add_test(tc, a_bad_step_that_cannot_be_read_again);
     tcase_add_test(tc, refuses_options);

@@ -76,8 +76,8 @@ typedef struct tas_plan {
      * are not in its snapshot. The data set itself is not counted. */
     uint64_t host_bytes;
     /* Of the device's memory, what steps need: without the data set, the host's memory, and what follows them. And a
-     * lower bound of that: weights, their gradient and the optimizer's state, and for a tile and what is kept between
-     * passes the inputs and activations that backward reads, all without padding. */
+     * lower bound of that, if gradients are stored: weights, their gradient and the optimizer's state, and for a tile
+     * and what is kept between passes the inputs and activations that backward reads, all without padding. */
     uint64_t step_bytes, lower_bound;
     /* Of bytes_total, what a tile of one example would need. */
     uint64_t bytes_fixed;

@@ -127,7 +127,7 @@ typedef struct plan {
     uint32_t chunk;
 
     uint64_t bytes[PART_COUNT];
-    plan_range stored;         /* of the gradient: what is stored, and not left to the update */
+    plan_range stored;         /* of the parameters: whose gradients are stored, and not left to the update */
     uint64_t decayed, trained; /* of the parameters: the first so many bytes are of weights; and all but statistics */
     uint64_t host;             /* bytes of host memory, */
     uint64_t snapshot;         /* of which one snapshot takes so many; */

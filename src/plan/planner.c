@@ -84,6 +84,20 @@ static void outline_values(planner *pl)
     p->kept.host = m->spilled ? kept : 0;
 }
 
+/* Those of gradients that are stored, in their part. */
+static void place_gradients(planner *pl)
+{
+    plan *p = pl->plan;
+    for (int t = 0; t < pl->network->tensor_count; t++) {
+        region *r = &p->tensor[t];
+        if (r->part != PART_GRADIENT) continue;
+        if (r->offset >= p->stored.from && r->offset < p->stored.to)
+            r->offset -= p->stored.from;
+        else
+            r->part = -1;
+    }
+}
+
 /* Where each value lies, in the plan: in the passes from first to last, and the first of all. */
 static void place_values(planner *pl)
 {
@@ -140,6 +154,7 @@ bool planner_finish(planner *pl)
     plan *p = pl->plan;
     const size_t tensors = (size_t)pl->network->tensor_count, places = tensors * (size_t)m->passes.count;
     p->kept.spilled = m->spilled;
+    place_gradients(pl);
     p->replaces = malloc(places * sizeof *p->replaces);
     if (!p->replaces) return false;
     for (size_t i = 0; i < places; i++) p->replaces[i] = NO_TENSOR;
@@ -196,8 +211,9 @@ static int kind_of(const tas_network *network, const tensor *t)
     return fused ? KIND_FUSED_OTHER : KIND_OTHER;
 }
 
-/* Weights, then biases and the like, then statistics: what an update treats alike lies together. Gradients and state
- * have the offsets of their parameters in their own parts, so that an update is one launch over all. */
+/* Weights, then biases and the like, then statistics: what an update treats alike lies together. State has the offsets
+ * of its parameters in its own part, and so have gradients from the first one on that is stored, so that an update is
+ * one launch over all. */
 static void add_parameters(planner *pl)
 {
     const tas_network *network = pl->network;
@@ -213,7 +229,6 @@ static void add_parameters(planner *pl)
     p->decayed = end[KIND_WEIGHT];
     p->trained = end[KIND_FUSED_OTHER];
     if (!pl->request.training) return;
-    p->bytes[PART_GRADIENT] = p->trained;
     if (pl->request.slots > 0) p->bytes[PART_STATE] = p->trained;
     if (pl->request.slots > 1) p->bytes[PART_STATE_2] = p->trained;
 }
@@ -501,6 +516,7 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
     p->panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, tile) : 1;
     p->step_panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, step_tile(pl)) : 1;
     p->stored = pl->request.fuses && mode == MODE_WHOLE ? pl->stored : (plan_range){0, p->trained};
+    p->bytes[PART_GRADIENT] = pl->request.training ? p->stored.to - p->stored.from : 0;
     outline_values(pl);
     size_scratch(pl, tile, p->panel_width);
     if (p->step_panel_width != p->panel_width) size_scratch(pl, step_tile(pl), p->step_panel_width);

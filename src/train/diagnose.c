@@ -8,6 +8,8 @@
 #include "train/step.h"
 #include "train/update.h"
 
+#include <stdlib.h>
+
 /* Whether some of the first elements of a piece of memory are not finite: *bad. Waits. */
 static tas_status find_bad(workspace *w, const mem *values, uint64_t elements, bool *bad)
 {
@@ -66,7 +68,7 @@ static tas_status look(void *self, const op_call *call, uint32_t n, uint32_t fir
 static tas_status look_at_sums(void *self, const op_call *call) { return look(self, call, 0, 0); }
 
 /* The first tensor of a step's gradient that is not finite, by name. */
-static tas_status find_tensor(tas_run *run, uint64_t step)
+static tas_status look_for_tensor(tas_run *run, uint64_t step)
 {
     workspace *w = &run->w;
     search s = {w, w->plan.step_panel_width, -1};
@@ -78,11 +80,29 @@ static tas_status find_tensor(tas_run *run, uint64_t step)
                               .count = at.count,
                               .panel_width = w->plan.step_panel_width};
     /* What the bad step left in open granules must not be found. */
-    tas_status status = w->device->driver->zero(w->device, &w->part[PART_GRADIENT]);
+    tas_status status = TAS_OK;
+    if (w->part[PART_GRADIENT].bytes) status = w->device->driver->zero(w->device, &w->part[PART_GRADIENT]);
     if (!status) status = step_gradient(w, &batch, &observer);
     snprintf(run->result.bad_tensor, sizeof run->result.bad_tensor, "%s",
              s.found < 0 ? "the sum of losses" : w->network->tensors[s.found].name);
     return status == TAS_NOT_FINITE ? TAS_OK : status;
+}
+
+/* Gradients that are not stored get the memory of the optimizer's state for a while. */
+static tas_status find_tensor(tas_run *run, uint64_t step)
+{
+    workspace *w = &run->w;
+    const mem *state = &w->part[PART_STATE];
+    const device_driver *driver = w->device->driver;
+    if (!workspace_fuses(w)) return look_for_tensor(run, step);
+    void *kept = malloc(state->bytes);
+    if (!kept) return fail(run->model->context, TAS_NO_MEMORY, "no memory to look for what is not finite");
+    tas_status status = driver->read(w->device, state, 0, kept, state->bytes);
+    workspace_lend_state(w);
+    if (!status) status = look_for_tensor(run, step);
+    const tas_status back = driver->write(w->device, state, 0, kept, state->bytes, true);
+    free(kept);
+    return status ? status : back;
 }
 
 /* "lr 0.1, momentum 0.9": the settings of a step. */

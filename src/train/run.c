@@ -390,7 +390,6 @@ static tas_status prepare(tas_run *run)
     if (status) return status;
     run->result.cuts += shrunk;
     run->w.seed = run->options.seed;
-    run->w.stores_gradient = run->options.on_trace != NULL || run->ranked;
     status = run->ranked ? update_open_statistics(&run->update, &run->options, &run->w)
                          : update_open(&run->update, &run->options, &run->w);
     if (!status) status = trace_open(run);
@@ -465,6 +464,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->request.spills = options->keep_on_host;
     run->request.run_copies = audit_is_asked(options);
     update_request(&run->request, options->optimizer, options->clip > 0, options->noise != 0);
+    if (options->on_trace) run->request.fuses = false; /* a trace has all gradients */
     if (options->noise) request_noise(run, range.least);
     status = ranks_begin_run(run);
     if (!status) status = profile_pause(device); /* if one is made: the start is not of interest */

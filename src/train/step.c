@@ -373,11 +373,10 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
 tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
 {
     const step s = make_step(w, batch, NULL);
-    const bool stores = !s.leaves || w->stored_gradient.bytes;
-    const mem *gradient = s.leaves && stores ? &w->stored_gradient : &w->part[PART_GRADIENT];
+    const uint32_t elements = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float));
     op_args args = {.op = OP_WATCH,
                     .size = {[WATCH_WEIGHTED] = w->plan.weighted,
-                             [WATCH_ELEMENTS] = stores ? (uint32_t)(gradient->bytes / sizeof(float)) : 0,
+                             [WATCH_ELEMENTS] = elements,
                              [WATCH_STEP] = number,
                              [WATCH_PLACES] = RING},
                     .scalar = {[WATCH_EXAMPLES] = (float)batch->count}};
@@ -385,7 +384,8 @@ tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
     tas_status status = sum_losses(&s, &losses, &weights, &args.size[WATCH_SUMS]);
     if (!status && s.leaves) status = check_fused(w, number, batch->count);
     if (status) return status;
-    const mem operand[] = {*losses, *weights, *gradient, w->divisor, w->ring, w->first_bad};
+    const mem gradient = elements ? w->part[PART_GRADIENT] : *losses; /* any buffer */
+    const mem operand[] = {*losses, *weights, gradient, w->divisor, w->ring, w->first_bad};
     return device_run(w->device, &args, operand, NULL);
 }
 

@@ -50,7 +50,6 @@ const char *update_print(const tas_train_options *options, char text[OPTIMIZERS_
 struct update_call {
     op_args args;
     const mem *operand[OP_OPERANDS]; /* in the workspace, which may have other memory there later */
-    bool fused;                      /* it reads what the tile has left */
     bool optimizer;                  /* its scalars are set in each step, with this decay */
     float decay;
 };
@@ -113,18 +112,19 @@ static void add_clip(update *u)
 static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, bool weights)
 {
     workspace *w = u->w;
+    const bool fuses = workspace_fuses(w);
     update_call *call = from < to ? add_call(u, op) : NULL;
     int count = 2;
     if (!call) return NULL;
     call->optimizer = true;
     call->decay = options_decay(u->options, weights);
-    call->args.size[UPDATE_AT] = (uint32_t)(from / sizeof(float));
+    call->args.size[UPDATE_AT] = (uint32_t)((from - u->stored.from) / sizeof(float));
     call->args.size[UPDATE_ELEMENTS] = (uint32_t)((to - from) / sizeof(float));
-    call->operand[0] = &w->part[PART_PARAMETERS];
+    call->operand[0] = fuses ? &w->stored[0] : &w->part[PART_PARAMETERS];
     call->operand[1] = &w->part[PART_GRADIENT];
     if (op != OP_LAMB_STEP)
         for (int k = 0; k < optimizers_row(u->options->optimizer)->slots; k++)
-            call->operand[count++] = &w->part[k ? PART_STATE_2 : PART_STATE];
+            call->operand[count++] = fuses ? &w->stored[1 + k] : &w->part[k ? PART_STATE_2 : PART_STATE];
     call->operand[count++] = &w->divisor;
     call->operand[count] = &w->first_bad;
     return call;
@@ -140,7 +140,7 @@ static void add_fused_layer(update *u, op_id op, const op_call *sums)
     if (!call) return;
     call->args = dense_update_args(&sums->args, op);
     call->args.scalar[FUSED_BIAS_DECAY] = options_decay(u->options, false);
-    call->fused = call->optimizer = true;
+    call->optimizer = true;
     call->decay = options_decay(u->options, true);
     call->operand[0] = &w->tensor[sums->operand[0]];
     call->operand[1] = &w->tensor[sums->operand[1]];
@@ -225,7 +225,7 @@ static tas_status finish(const update *u)
 
 tas_status update_open(update *u, const tas_train_options *options, workspace *w)
 {
-    *u = (update){.options = options, .w = w, .stored = workspace_stored(w)};
+    *u = (update){.options = options, .w = w, .stored = w->plan.stored};
     if (options->clip > 0) add_clip(u);
     add_optimizer(u);
     add_statistics(u);
@@ -234,7 +234,7 @@ tas_status update_open(update *u, const tas_train_options *options, workspace *w
 
 tas_status update_open_statistics(update *u, const tas_train_options *options, workspace *w)
 {
-    *u = (update){.options = options, .w = w, .stored = workspace_stored(w), .statistics_alone = true};
+    *u = (update){.options = options, .w = w, .stored = w->plan.stored, .statistics_alone = true};
     add_statistics(u);
     return finish(u);
 }
@@ -257,7 +257,7 @@ static tas_status reopen(update *u)
 
 tas_status update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch)
 {
-    const plan_range now = workspace_stored(u->w);
+    const plan_range now = u->w->plan.stored;
     const bool same = u->stored.from == now.from && u->stored.to == now.to;
     const tas_status status = same ? TAS_OK : reopen(u);
     u->accepted = 0;
@@ -279,8 +279,8 @@ tas_status update_run(update *u)
         for (int o = 0; op_get(call->args.op)->operand[o].name; o++) operand[o] = *call->operand[o];
         status = device_run(u->w->device, &call->args, operand, &u->w->part[PART_SCRATCH]);
         if (!status) u->accepted++;
-        /* Smaller tiles would lose what it reads. */
-        if (status == TAS_NO_MEMORY && call->fused) return TAS_DEVICE_FAILED;
+        /* Smaller tiles would lose what the tile has left, and the gradients that are stored. */
+        if (status == TAS_NO_MEMORY && workspace_fuses(u->w)) return TAS_DEVICE_FAILED;
     }
     return status;
 }

@@ -65,13 +65,31 @@ static tas_status slice_velocities(workspace *w)
     const plan *p = &w->plan;
     tas_status status = TAS_OK;
     for (int t = 0; t < w->network->tensor_count && !status; t++) {
-        region place = p->tensor[t];
-        const bool stored = place.offset >= p->stored.from && place.offset < p->stored.to;
-        place.part = w->network->tensors[t].role == ROLE_GRADIENT && !stored ? PART_STATE : -1;
+        const bool left = workspace_fuses(w) && w->network->tensors[t].role == ROLE_GRADIENT && p->tensor[t].part < 0;
+        region place = p->tensor[left ? w->network->tensors[t].parameter : t];
+        place.part = left ? PART_STATE : -1;
         status = slice_region(w, &place, &w->velocities[t]);
     }
-    const region rest = {PART_GRADIENT, p->stored.from, p->stored.to - p->stored.from};
-    return status || !rest.bytes || !workspace_fuses(w) ? status : slice_region(w, &rest, &w->stored_gradient);
+    return status;
+}
+
+void workspace_lend_state(workspace *w)
+{
+    for (int t = 0; t < w->network->tensor_count; t++)
+        if (w->velocities[t].bytes) w->tensor[t] = w->velocities[t];
+}
+
+static tas_status slice_stored(workspace *w)
+{
+    const plan_range *stored = &w->plan.stored;
+    region place = {PART_PARAMETERS, stored->from, stored->to - stored->from};
+    tas_status status = TAS_OK;
+    for (int k = 0; k < 3 && !status; k++) {
+        const int part = k == 0 ? PART_PARAMETERS : k == 1 ? PART_STATE : PART_STATE_2;
+        place.part = workspace_fuses(w) && place.bytes && w->plan.bytes[part] ? part : -1;
+        status = slice_region(w, &place, &w->stored[k]);
+    }
+    return status;
 }
 
 static tas_status slice_noise(workspace *w)
@@ -118,6 +136,7 @@ static tas_status make_slices(workspace *w)
     const plan *p = &w->plan;
     tas_status status = slice_noise(w);
     if (!status) status = slice_velocities(w);
+    if (!status) status = slice_stored(w);
     w->panel_width = p->panel_width;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
         if (t != w->network->order && p->replaces[t] == NO_TENSOR)
@@ -207,6 +226,8 @@ static tas_status shrink_plan(workspace *w, tas_model *model, const plan_request
     plan less;
     status = plan_make(model->network, &limits, request, &less);
     if (status) return status;
+    /* what was left to the update is stored from now on */
+    if (less.bytes[PART_GRADIENT] != w->plan.bytes[PART_GRADIENT]) device_release(w->device, &w->part[PART_GRADIENT]);
     plan_free(&w->plan);
     w->plan = less;
     return TAS_OK;

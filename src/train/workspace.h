@@ -40,7 +40,7 @@ typedef struct workspace {
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
     mem shard_losses, shard_weights, shard_folds, node[TREE_WAITING]; /* see plan.h */
-    mem stored_gradient;  /* that part of the gradient which is not left to the update; empty: all is */
+    mem stored[3]; /* of the parts of parameters and of state, those whose gradients are stored, if not all are */
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem *velocities;      /* likewise: of the parameter of a gradient that the update makes */
     mem *second_moments;  /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
@@ -53,19 +53,18 @@ typedef struct workspace {
     bool evaluating;
     uint32_t epoch, at; /* of the tile: for masks */
     uint64_t seed;
-    bool stores_gradient; /* all of it, as someone looks at it */
     step_place place;
 } workspace;
 
-/* Whether the update makes gradients of this plan itself; and what of the gradient is stored. */
+/* Whether the update makes gradients of this plan itself. */
 static inline bool workspace_fuses(const workspace *w)
 {
-    return !w->stores_gradient && w->plan.stored.to - w->plan.stored.from < w->plan.trained;
+    return w->plan.stored.to - w->plan.stored.from < w->plan.trained;
 }
-static inline plan_range workspace_stored(const workspace *w)
-{
-    return w->stores_gradient ? (plan_range){0, w->plan.trained} : w->plan.stored;
-}
+
+/* Gives the gradients that are not stored the memory of the optimizer's state, for who looks at them; what is there is
+ * lost. */
+void workspace_lend_state(workspace *w);
 
 /* Examples per tile in an evaluation, at most. */
 enum { EVALUATE_MOST = 512 };
