@@ -249,7 +249,7 @@ INLINE void store(float c[ROWS][COLS], __global float *y, const __global float *
             __global float *to = y + at + (from + ROW(r)) * H * W;
             c[r][q] = finish_value(c[r][q], least);
             if (addend && ROW(r) < rows && COL(q) < positions)
-                c[r][q] = arith_flush(c[r][q] + addend[at + (from + ROW(r)) * H * W]);
+                c[r][q] = arith_flush(arith_chain(c[r][q], addend[at + (from + ROW(r)) * H * W]));
             if (mask && ROW(r) < rows && COL(q) < positions)
                 c[r][q] = mask_value(c[r][q], mask[at + (from + ROW(r)) * H * W]);
             if (!whole && ROW(r) < rows && COL(q) < positions) *to = c[r][q];

@@ -74,7 +74,7 @@ KERNEL depthwise_backward_input(const __global float *dy, const __global float *
             }
         }
     }
-    if (adds) c = arith_flush(c) + z[i];
+    if (adds) c = arith_chain(arith_flush(c), z[i]);
     if (masked) c = mask_value(c, x[i]);
     dx[i] = arith_flush(c);
 }

@@ -340,7 +340,7 @@ static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
 static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = model_device_limits(tested);
-    plan_request request = forecast_request(t->set, true, t->options.batch, 0);
+    plan_request request = forecast_request(t->set, true, t->options.batch, tile);
     update_request(&request, t->options.optimizer, t->options.clip > 0, t->options.noise != 0);
     request.spills = t->options.keep_on_host;
     request.shards = t->options.shards;
