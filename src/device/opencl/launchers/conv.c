@@ -308,7 +308,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const weights_way w = way_of(device, a);
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w, a);
     const uint32_t whole = w.granule > 1 ? a->n / w.granule : 0;
-    if (whole < w.vec && !pass_pays(&w, a, whole)) return spread;
+    if (!whole || (whole < w.vec && !pass_pays(&w, a, whole) && !forms_are_open(device))) return spread;
     const uint64_t passes = at_most(device, block_count(whole, w.lanes), pass_bytes(&w), PACKED_MOST) * pass_bytes(&w);
     return spread > passes ? spread : passes;
 }
