@@ -36,7 +36,8 @@ static tas_status choose_groups(tas_device *device)
 {
     opencl_device *cl = device->cl;
     const tas_status status = find_group(device);
-    cl->large_group = cl->group == 64 && device->info.max_group >= LARGE_GROUP ? LARGE_GROUP : cl->group;
+    const bool large = cl->group == 64 && device->info.max_group >= LARGE_GROUP;
+    cl->large_group = large && device->info.type == TAS_TYPE_GPU ? LARGE_GROUP : cl->group;
     return status;
 }
 
