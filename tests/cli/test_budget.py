@@ -3,7 +3,7 @@
 import re
 import sys
 
-from checks import forecast, large_set, sweep_budgets, too_small
+from checks import STORES, forecast, large_set, sweep_budgets, too_small
 from common import case, expect, main, make_set, one_object
 
 
@@ -34,7 +34,7 @@ for _net, _count in (("mlp", 6), ("lenet", 4)):
         least, digest = sweep_budgets(t, net, data, "reference", None, count)
         too_small(t, net, data, "reference", None, least)
         for tile in ("1", "7"):
-            o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data))
+            o = one_object(t.train(*STORES, "--steps", "2", "--tile", tile, "--json", net=net, data=data))
             expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"],
                    f"{o}")
     case(f"--budget, {_net} on the reference: forecast and peak agree, the bits stay, the least is the least")(budgets)

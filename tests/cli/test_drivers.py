@@ -6,8 +6,8 @@ import re
 import signal
 import sys
 
-from checks import (check_noise, check_preconditioned_noise, check_profile, forecast, large_set, POCL, sweep_budgets,
-                    SWEPT, too_small)
+from checks import (POCL, STORES, SWEPT, check_noise, check_preconditioned_noise, check_profile, forecast, large_set,
+                    sweep_budgets, too_small)
 from common import case, expect, LAST, leftovers, main, one_object
 
 
@@ -158,10 +158,10 @@ for _net in ("mlp", "lenet"):
         data = large_set(t, t.place())
         least, digest = sweep_budgets(t, net, data, "pocl", POCL, 4)
         too_small(t, net, data, "pocl", POCL, least)
-        plain = t.train("--batch", "24", "--steps", "2", net=net, data=data).digest()
+        plain = t.train(*STORES, "--steps", "2", net=net, data=data).digest()
         expect(digest == plain, "another digest than the reference's")
         for tile in ("1", "7"):
-            o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data,
+            o = one_object(t.train(*STORES, "--steps", "2", "--tile", tile, "--json", net=net, data=data,
                                    device="pocl", env=POCL))
             expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"],
                    f"{o}")
