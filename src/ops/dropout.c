@@ -147,7 +147,7 @@ static void forward(const op_args *a, void *const *operand, void *scratch)
 }
 
 /* dx may be dy. */
-CLONES static void relu_backward(const op_args *a, const float *y, const float *dy, float *dx)
+CLONES static void undrop_relu(const op_args *a, const float *y, const float *dy, float *dx)
 {
     for (uint64_t i = 0; i < dropout_elements(a, 0); i++)
         dx[i] = y[i] == 0 ? 0 : arith_flush(dy[i] * a->scalar[DROPOUT_SCALE]);
@@ -157,7 +157,7 @@ static void backward(const op_args *a, void *const *operand, void *scratch)
 {
     (void)scratch;
     if (a->size[DROPOUT_ACTIVATION] == OP_RELU_FORWARD) {
-        relu_backward(a, operand[3], operand[0], operand[2]);
+        undrop_relu(a, operand[3], operand[0], operand[2]);
         return;
     }
     drop(a, operand[0], operand[1], operand[2]);
