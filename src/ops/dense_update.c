@@ -1,5 +1,5 @@
-/* The weights and the bias of a dense layer after a batch that is one tile and not large. There a step is bound by the
- * traffic over the weights. So their gradient is computed where it is used, and never stored:
+/* The weights and the bias of a dense layer after a batch that is one tile and not large. Reading and writing the
+ * weights takes much of such a step, so the update computes their gradient itself, and it is not stored:
  *
  *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite, of one layer or
  *                    of two, which have x and dy, and x2 and dy2

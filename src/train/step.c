@@ -388,5 +388,3 @@ tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
     const mem operand[] = {*losses, *weights, gradient, w->divisor, w->ring, w->first_bad};
     return device_run(w->device, &args, operand, NULL);
 }
-
-const plan_part step_parts[STEP_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};

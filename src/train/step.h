@@ -57,9 +57,4 @@ tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number);
  * each shard that is computed here, into its place in w->shard_losses and w->shard_weights. */
 tas_status step_sum_rows(workspace *w, const step_batch *batch);
 
-/* What a step leaves to the next one: the parameters and the optimizer's slots, which are all of one size. The plan
- * has no bytes for the slots that the optimizer does not need. */
-enum { STEP_PARTS = 3 };
-extern const plan_part step_parts[STEP_PARTS];
-
 #endif

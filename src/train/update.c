@@ -112,7 +112,6 @@ static void add_clip(update *u)
 static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, bool weights)
 {
     workspace *w = u->w;
-    const bool fuses = workspace_fuses(w);
     update_call *call = from < to ? add_call(u, op) : NULL;
     int count = 2;
     if (!call) return NULL;
@@ -120,11 +119,11 @@ static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, b
     call->decay = options_decay(u->options, weights);
     call->args.size[UPDATE_AT] = (uint32_t)((from - u->stored.from) / sizeof(float));
     call->args.size[UPDATE_ELEMENTS] = (uint32_t)((to - from) / sizeof(float));
-    call->operand[0] = fuses ? &w->stored[0] : &w->part[PART_PARAMETERS];
+    call->operand[0] = &w->stored[0];
     call->operand[1] = &w->part[PART_GRADIENT];
     if (op != OP_LAMB_STEP)
         for (int k = 0; k < optimizers_row(u->options->optimizer)->slots; k++)
-            call->operand[count++] = fuses ? &w->stored[1 + k] : &w->part[k ? PART_STATE_2 : PART_STATE];
+            call->operand[count++] = &w->stored[1 + k];
     call->operand[count++] = &w->divisor;
     call->operand[count] = &w->first_bad;
     return call;

@@ -9,6 +9,8 @@
 
 enum { MAX_TRIES = 3 };
 
+const plan_part step_parts[STEP_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};
+
 /* What does not depend on the tile: it stays when the tile becomes smaller. */
 static bool is_fixed(int part) { return part <= PART_NODES || part == PART_BATCH || part == PART_NOISE; }
 
@@ -81,12 +83,11 @@ void workspace_lend_state(workspace *w)
 
 static tas_status slice_stored(workspace *w)
 {
-    const plan_range *stored = &w->plan.stored;
-    region place = {PART_PARAMETERS, stored->from, stored->to - stored->from};
+    const plan *p = &w->plan;
     tas_status status = TAS_OK;
-    for (int k = 0; k < 3 && !status; k++) {
-        const int part = k == 0 ? PART_PARAMETERS : k == 1 ? PART_STATE : PART_STATE_2;
-        place.part = workspace_fuses(w) && place.bytes && w->plan.bytes[part] ? part : -1;
+    for (int k = 0; k < STEP_PARTS && !status; k++) {
+        const bool empty = !p->bytes[PART_GRADIENT] || !p->bytes[step_parts[k]];
+        const region place = {empty ? -1 : (int)step_parts[k], p->stored.from, p->bytes[PART_GRADIENT]};
         status = slice_region(w, &place, &w->stored[k]);
     }
     return status;

@@ -50,7 +50,7 @@ typedef struct opencl_device {
     uint32_t refused_blocks[OP_COUNT];
     const struct form_table *forms[OP_COUNT]; /* on processors, likewise: forms.c */
     uint32_t group;       /* work-items in a group of the simple kernels: 64, or less if the device requires it */
-    uint32_t large_group; /* of those over all elements of a tensor: 256, or `group` if the device allows fewer */
+    uint32_t large_group; /* of those over all elements of a tensor: 256 on GPUs that allow it, else `group` */
     /* program.c */
     kernel_row kernels[OPENCL_KERNELS];
     program_row programs[OPENCL_KERNELS];

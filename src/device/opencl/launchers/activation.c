@@ -2,20 +2,23 @@
 #include "device/opencl/launch.h"
 #include "device/opencl/launchers/launchers.h"
 
-/* The functions for which the program is built. */
-static const char *const functions[OP_COUNT] = {
+const char *activation_function(op_id op)
+{
+    static const char *const functions[OP_COUNT] = {
 #define FUNCTIONS(UPPER, NAME, S, SLOPE, TEXT)                                                                         \
     [OP_##UPPER##_FORWARD] = "activation_" #NAME, [OP_##UPPER##_BACKWARD] = "activation_" #NAME,
-    ACTIVATIONS(FUNCTIONS)
+        ACTIVATIONS(FUNCTIONS)
 #undef FUNCTIONS
-};
+    };
+    return functions[op];
+}
 
 static tas_status activate(tas_device *device, const op_args *a, const char *name, launch_args *args)
 {
     const uint32_t count = op_padded(a) * a->size[ACTIVATION_ELEMENTS];
     char options[64];
     cl_kernel kernel;
-    snprintf(options, sizeof options, " -D FUNCTION=%s", functions[a->op]);
+    snprintf(options, sizeof options, " -D FUNCTION=%s", activation_function(a->op));
     tas_status status = program_get_elementwise(device, "activation", name, options, &kernel);
     if (status) return status;
     launch_add(args, A_U32(count));

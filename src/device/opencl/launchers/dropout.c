@@ -15,19 +15,13 @@ static uint32_t draws_of(tas_device *device, const op_args *a)
     return op_panel_width(a) > enough ? op_panel_width(a) : enough;
 }
 
-/* The functions of the activations: they come before dropout, their gradients behind its own. */
-static const char *const functions[OP_COUNT] = {
-#define FUNCTIONS(UPPER, NAME, S, SLOPE, TEXT) [OP_##UPPER##_FORWARD] = "activation_" #NAME,
-    ACTIVATIONS(FUNCTIONS)
-#undef FUNCTIONS
-};
-
+/* An activation comes before dropout, its gradient behind that of dropout. */
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, launch_range *range,
                              cl_kernel *out)
 {
     const opencl_device *cl = device->cl;
     const uint32_t group = cl->cpu ? 1 : cl->group, draws = draws_of(device, a), span = 4 * draws / op_panel_width(a);
-    const char *function = functions[a->size[DROPOUT_ACTIVATION]];
+    const char *function = activation_function(a->size[DROPOUT_ACTIVATION]);
     char options[160];
     const int n =
         snprintf(options, sizeof options, "-D GROUP=%u -D PANEL=%u -D DRAWS=%u", group, op_panel_width(a), draws);

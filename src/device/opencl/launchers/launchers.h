@@ -41,6 +41,10 @@ uint32_t conv_batch_panel(const tas_device *device, uint32_t tile);
 /* Of vectors over the examples of a call's panels: the device's, or a panel if that is less. */
 uint32_t conv_vector_width(const tas_device *device, const op_args *a);
 
+/* The function of cl/activation_functions.h that an activation's operations call; its gradient's name ends with
+ * _gradient. NULL: it is no activation. */
+const char *activation_function(op_id op);
+
 /* Rows of a block of sums of a dense layer on a processor. And panels that a work-item processes, at most `most`, so
  * that there are enough work-items if there are `wide` of them for each group of panels. */
 uint32_t dense_block_rows(const tas_device *device);
