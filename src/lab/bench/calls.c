@@ -138,8 +138,9 @@ static tas_status time_step(bench *b, const listener *to)
     if (!status) status = time_list(b, network->forward, network->forward_count, tile, to);
     if (!status) status = time_list(b, network->backward, network->backward_count, tile, to);
     if (!status) status = time_piece((bench_piece){b, go_watch, NULL, batch}, "watch", gradient, to);
-    /* weights and momentum are read and written, gradients read */
-    return status ? status : time_piece((bench_piece){b, go_update, NULL, batch}, "update", 5 * parameters, to);
+    /* weights and momentum are read and written, gradients that are stored are read */
+    return status ? status
+                  : time_piece((bench_piece){b, go_update, NULL, batch}, "update", 4 * parameters + gradient, to);
 }
 
 tas_status tas_bench_calls(tas_device *device, const tas_network *network, const tas_bench_options *options,
