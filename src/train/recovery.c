@@ -54,8 +54,8 @@ tas_status recovery_read(tas_run *run, char *to)
 {
     const plan *p = &run->w.plan;
     tas_status status = TAS_OK;
-    for (int k = 0; k < STEP_PARTS && !status; to += p->bytes[step_parts[k++]])
-        if (p->bytes[step_parts[k]]) status = read_part(run, step_parts[k], to);
+    for (int k = 0; k < WORKSPACE_PARTS && !status; to += p->bytes[workspace_parts[k++]])
+        if (p->bytes[workspace_parts[k]]) status = read_part(run, workspace_parts[k], to);
     return status;
 }
 
@@ -123,10 +123,10 @@ static tas_status write_snapshot(tas_run *run)
     workspace *w = &run->w;
     const char *from = run->snapshot.copy[0].bytes;
     tas_status status = TAS_OK;
-    for (int k = 0; k < STEP_PARTS && !status; from += w->plan.bytes[step_parts[k++]])
-        if (w->plan.bytes[step_parts[k]])
-            status = w->device->driver->write(w->device, &w->part[step_parts[k]], 0, from, w->plan.bytes[step_parts[k]],
-                                              true);
+    for (int k = 0; k < WORKSPACE_PARTS && !status; from += w->plan.bytes[workspace_parts[k++]])
+        if (w->plan.bytes[workspace_parts[k]])
+            status = w->device->driver->write(w->device, &w->part[workspace_parts[k]], 0, from,
+                                              w->plan.bytes[workspace_parts[k]], true);
     return status;
 }
 

@@ -8,7 +8,7 @@
 
 typedef struct run_copy {
     tas_device *device;
-    host_mem memory; /* the parts that a step leaves (step_parts), one after the other */
+    host_mem memory; /* the parts that a step leaves (workspace_parts), one after the other */
     course course;
     bool changed;
     uint64_t step, steps;

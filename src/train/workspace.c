@@ -9,7 +9,7 @@
 
 enum { MAX_TRIES = 3 };
 
-const plan_part step_parts[STEP_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};
+const plan_part workspace_parts[WORKSPACE_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};
 
 /* What does not depend on the tile: it stays when the tile becomes smaller. */
 static bool is_fixed(int part) { return part <= PART_NODES || part == PART_BATCH || part == PART_NOISE; }
@@ -85,9 +85,9 @@ static tas_status slice_stored(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = TAS_OK;
-    for (int k = 0; k < STEP_PARTS && !status; k++) {
-        const bool empty = !p->bytes[PART_GRADIENT] || !p->bytes[step_parts[k]];
-        const region place = {empty ? -1 : (int)step_parts[k], p->stored.from, p->bytes[PART_GRADIENT]};
+    for (int k = 0; k < WORKSPACE_PARTS && !status; k++) {
+        const bool empty = !p->bytes[PART_GRADIENT] || !p->bytes[workspace_parts[k]];
+        const region place = {empty ? -1 : (int)workspace_parts[k], p->stored.from, p->bytes[PART_GRADIENT]};
         status = slice_region(w, &place, &w->stored[k]);
     }
     return status;

@@ -28,8 +28,8 @@ typedef struct step_place {
 
 /* What a step leaves to the next one: the parameters and the optimizer's slots, which are all of one size. The plan
  * has no bytes for the slots that the optimizer does not need. */
-enum { STEP_PARTS = 3 };
-extern const plan_part step_parts[STEP_PARTS];
+enum { WORKSPACE_PARTS = 3 };
+extern const plan_part workspace_parts[WORKSPACE_PARTS];
 
 /* The memory of a run: the parts of its plan, and a slice per tensor. The parameters belong to the model. */
 typedef struct workspace {
@@ -45,10 +45,10 @@ typedef struct workspace {
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
     mem shard_losses, shard_weights, shard_folds, node[TREE_WAITING]; /* see plan.h */
-    mem stored[STEP_PARTS]; /* of each of step_parts, what belongs to the gradients that are stored */
-    mem *group_gradients;   /* one per tensor: gradients of a group, see noise.h */
-    mem *velocities;        /* likewise: of the parameter of a gradient that the update makes */
-    mem *second_moments;    /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
+    mem stored[WORKSPACE_PARTS]; /* of each of workspace_parts, what belongs to the gradients that are stored */
+    mem *group_gradients;        /* one per tensor: gradients of a group, see noise.h */
+    mem *velocities;             /* likewise: of the parameter of a gradient that the update makes */
+    mem *second_moments;         /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
     mem norms, squares, preconditioned, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t panel_width; /* examples of a panel, in what runs now */
     source source[STAGES];
