@@ -134,6 +134,25 @@ START_TEST(slow_device)
 }
 END_TEST
 
+/* A processor may run a command for 2 s, and what no device needs as long for is whole. */
+START_TEST(slow_processor)
+{
+    cl.cpu = true;
+    seen.group_seconds = 0.0003;
+    fake.flops = 3500000000;
+    ck_assert_int_eq(launch(1, 7, 1000, 2), CL_SUCCESS);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_int_eq(seen.waits, 0);
+    seen.group_seconds = 0.003;
+    fake.flops = 10000000000; /* in 42 s */
+    for (int turn = 0; turn < 4; turn++) {
+        ck_assert_int_eq(launch(1, 7, 1000, 2), CL_SUCCESS);
+        expect_all(7, 1000, 2);
+        if (turn) ck_assert(longest() < 2.1 && longest() > 1);
+    }
+}
+END_TEST
+
 /* On a fast device the first launch alone is cut. */
 START_TEST(fast_device)
 {
@@ -260,6 +279,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, open_fake, NULL);
     tcase_add_test(tcase, short_ones_are_whole);
     tcase_add_test(tcase, slow_device);
+    tcase_add_test(tcase, slow_processor);
     tcase_add_test(tcase, fast_device);
     tcase_add_test(tcase, compiler_at_launch);
     tcase_add_test(tcase, wide_device);

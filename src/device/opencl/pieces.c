@@ -10,8 +10,8 @@ enum {
     SIDE_MOST = 65535, /* groups in dimensions 1 and 2 */
     TIMES = 3,         /* that a kind of launch is measured while it is cut */
 };
-static const double piece_seconds = 0.08;                 /* of a piece, at most */
-static const double least_flops = 2e9, least_bytes = 1e9; /* per second: less than any device reaches */
+static const double piece_seconds = 0.08, cpu_piece_seconds = 2; /* of a piece, at most */
+static const double least_flops = 2e9, least_bytes = 1e9;        /* per second: less than any device reaches */
 
 /* Groups of a launch, in its three dimensions. */
 typedef struct box {
@@ -31,6 +31,12 @@ typedef struct launch {
 } launch;
 
 static size_t count_groups(const size_t *groups) { return groups[0] * groups[1] * groups[2]; }
+
+static double most_seconds(const tas_device *device)
+{
+    const opencl_device *cl = device->cl;
+    return cl->cpu ? cpu_piece_seconds : piece_seconds;
+}
 
 /* The work is the time in nanoseconds that a device of the least rates would take. */
 static uint64_t work_of(const tas_device *device, uint64_t bytes)
@@ -63,7 +69,7 @@ static int dimension_to_halve(const launch *l, const box *b)
     }
     if (groups < 2) return -1;
     if (groups > l->most) return widest;
-    return l->pace && groups > units && (double)groups * l->pace->seconds > piece_seconds ? widest : -1;
+    return l->pace && groups > units && (double)groups * l->pace->seconds > most_seconds(l->device) ? widest : -1;
 }
 
 /* Waits for all that is queued. An error is kept for the caller's next wait, as in events.c. */
@@ -123,7 +129,7 @@ bool pieces_may_cut(const tas_device *device, const launch_range *range, uint64_
 {
     bool wide = false;
     for (int k = 1; k < 3; k++) wide |= block_count(range->global[k], range->local[k]) > SIDE_MOST;
-    return wide || (double)work_of(device, bytes) * 1e-9 > piece_seconds;
+    return wide || (double)work_of(device, bytes) * 1e-9 > most_seconds(device);
 }
 
 cl_int pieces_enqueue(tas_device *device, cl_kernel kernel, const launch_range *range, uint64_t bytes, const char *name)
@@ -134,7 +140,7 @@ cl_int pieces_enqueue(tas_device *device, cl_kernel kernel, const launch_range *
     box all = {{0}, {0}};
     for (int k = 0; k < 3; k++) all.groups[k] = block_count(range->global[k], range->local[k]);
     if (device->launch_pieces) l.most = block_count(count_groups(all.groups), device->launch_pieces);
-    if ((double)work * 1e-9 > piece_seconds) {
+    if ((double)work * 1e-9 > most_seconds(device)) {
         l.pace = find_pace(cl, kernel, all.groups, work);
         l.timed = !l.pace->times || (l.pace->times < TIMES && dimension_to_halve(&l, &all) >= 0);
     }

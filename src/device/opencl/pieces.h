@@ -1,8 +1,10 @@
 /* Long launches are cut into pieces of whole groups, with the same bits: a group does not see which piece it is in.
  *
  * No command should run for longer than about 0.1 s: some drivers end it, and the display of the device stands still
- * meanwhile. How long a launch takes is measured, not known. A launch that would take less than 0.1 s on any device, by
- * its products and its memory, is enqueued at once and never measured. The first one of each other kind (kernel, range
+ * meanwhile. On a processor neither is so, but a run can be stopped between commands, and 2 s are enough. How long a
+ * launch takes is measured, not known. A launch that would take less than that on any device, by its products and its
+ * memory, is enqueued at once and never measured: drivers may build a kernel once more for launches that do not begin
+ * at 0. The first one of each other kind (kernel, range
  * and work) is measured while it runs: it begins with a small piece, and waits for each before it chooses the next,
  * larger one. Later ones need no wait, and are whole if the device is fast enough. A kind that is still cut is measured
  * twice more, since the first time may include the driver's compiler; the shortest time counts.
