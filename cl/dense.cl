@@ -128,11 +128,8 @@ INLINE void forward_block(const int rows, const __global float *x, const __globa
     }
 }
 
-/* Y = X Wt + b, or without b if `biased` is 0. X is copied, `copied` columns at a time, or read where it lies (0). One
- * work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
-KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
-                     const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
-                     uint biased, float least, uint copied)
+INLINE void forward(const __global float *x, const __global float *w, const __global float *bias, __global float *y,
+                    uint N, uint I, uint O, uint biased, float least, uint copied)
 {
     uint2 at = find_block(get_global_id(0), (N + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
     uint n0 = at.x * ROWS, o0 = at.y * PANEL, left = N - n0;
@@ -140,6 +137,22 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
         forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O, biased, least, copied);
     else
         forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased, least, copied);
+}
+
+/* Y = X Wt + b, or without b if `biased` is 0. One work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
+KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
+                     const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
+                     uint biased, float least)
+{
+    forward(x, w, bias, y, N, I, O, biased, least, 0);
+}
+
+/* The same; X is copied, `copied` columns at a time. */
+KERNEL dense_forward_copied(const __global float *x /* (N, I) */, const __global float *w /* panels */,
+                            const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I,
+                            uint O, uint biased, float least, uint copied)
+{
+    forward(x, w, bias, y, N, I, O, biased, least, copied);
 }
 
 // dX[n0 + lane][i0 + r] = c(r, lane), or 0 where X is, if it masks (else it is 0 here).
@@ -198,7 +211,7 @@ KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY *
     uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (N + PANEL - 1) / PANEL);
     uint i0 = at.x * ROWS, n0 = at.y * PANEL;
     const __global float *mask = masked ? x : 0;
-    if (N - n0 <= VEC)
+    if (VECS > 1 && N - n0 <= VEC)
         backward_input_block(ROWS, 1, dyt, w, dx, mask, n0, i0, N, I, O);
     else
         backward_input_block(ROWS, VECS, dyt, w, dx, mask, n0, i0, N, I, O);

@@ -9,19 +9,18 @@
 
 #define VECS (PANEL / VEC)
 
-// The mean gradients of a row of a panel, from their sums.
-INLINE void mean_row(vec c[VECS], float count, float reciprocal, float factor)
+// The mean gradients of `vecs` vectors of sums, which is a constant wherever this is inlined. The code that divides is
+// there once; it has `mean` for as many floats.
+INLINE void mean_vecs(vec *c, const int vecs, float *mean, float count, float reciprocal, float factor)
 {
     if (count >= 1.0f && (arith_bits(count) & ARITH_FRACTION) == 0u && factor == 1.0f) {
-        UNROLL for (int v = 0; v < VECS; v++)
+        UNROLL for (int v = 0; v < vecs; v++)
             c[v] = flush_vec(c[v] * reciprocal);
     } else {
-        float mean[PANEL];
-        UNROLL for (int v = 0; v < VECS; v++)
+        UNROLL for (int v = 0; v < vecs; v++)
             store_vec(c[v], v, mean);
-        for (uint lane = 0; lane < PANEL; lane++)
-            mean[lane] = gradient_mean(mean[lane], count, reciprocal, factor);
-        UNROLL for (int v = 0; v < VECS; v++)
+        for (uint i = 0; i < (uint)vecs * VEC; i++) mean[i] = gradient_mean(mean[i], count, reciprocal, factor);
+        UNROLL for (int v = 0; v < vecs; v++)
             c[v] = load_vec(v, mean);
     }
 }

@@ -38,6 +38,7 @@ KERNEL dense_sgd(const __global float *restrict x /* (N, I) */, const __global f
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
     vec d[EXAMPLES][VECS];
+    float mean[PANEL];
     if (first_bad[0]) return;
     load_outputs(dy, N, O, o0, d);
     if (begin == 0 && !no_bias)
@@ -48,7 +49,7 @@ KERNEL dense_sgd(const __global float *restrict x /* (N, I) */, const __global f
     for (uint i = begin; i < end; i++) {
         vec c[VECS];
         add_examples(x, N, I, i, d, c);
-        mean_row(c, count, reciprocal, factor);
+        mean_vecs(c, VECS, mean, count, reciprocal, factor);
         move_row(w + i * PANEL, velocity + i * PANEL, c, nesterov, lr, momentum, decay);
     }
 }

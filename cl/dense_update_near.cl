@@ -26,7 +26,7 @@ KERNEL dense_sgd_near(const __global float *restrict x /* (N, I) */, const __glo
     const uint p0 = get_global_id(1) * group, end = min(p0 + group, (O + PANEL - 1) / PANEL);
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    float near[MOST * WIDE];
+    float near[MOST * WIDE], mean[ROWS * PANEL];
     if (first_bad[0]) return;
     copy_inputs(near, WIDE, x + i0, wide, N, I);
     for (uint p = p0; p < end; p++) {
@@ -42,11 +42,10 @@ KERNEL dense_sgd_near(const __global float *restrict x /* (N, I) */, const __glo
                     c[r][v] = (vec)(0.0f);
             }
             chain_examples(c, near + i, WIDE, dy + o0, O, whole, outputs, N);
+            mean_vecs(c[0], ROWS * VECS, mean, count, reciprocal, factor);
             UNROLL for (int r = 0; r < ROWS; r++) {
-                if (i + r < wide) {
-                    mean_row(c[r], count, reciprocal, factor);
+                if (i + r < wide)
                     move_row(w + at + r * PANEL, velocity + at + r * PANEL, c[r], nesterov, lr, momentum, decay);
-                }
             }
         }
     }

@@ -306,7 +306,8 @@ plant(
         ("for (uint j = n; j < min(n + 4, examples); j++)", "for (uint j = n; j < n + 4; j++)"),
         ("bool end = ++within == PANEL;", "bool end = ++within == PANEL - 1;"),
         ("(ulong)(I - 1) * PANEL, dyt", "(ulong)I * PANEL, dyt"),
-        ("if (N - n0 <= VEC)", "if (N - n0 < VEC)", "more lanes are computed, and as many are stored"),
+        ("if (VECS > 1 && N - n0 <= VEC)", "if (VECS > 1 && N - n0 < VEC)",
+         "more lanes are computed, and as many are stored"),
         ("store_vec(flush_vec(c[r][v]), v, block[r]);", "store_vec(c[r][v], v, block[r]);"),
         ("dyt[o * PANEL + lane] = n0 + lane < N ? d : 0.0f;", "dyt[o * PANEL + lane] = d;", UNSTORED),
         ("for (; n0 + n + 4 <= N && o + 4 <= outputs; o += 4) {",
@@ -490,7 +491,8 @@ plant(
         ("bias_decay);\n        for", "decay);\n        for"),
         ("((ulong)p * I + i0 + i) * PANEL;", "((ulong)p * I + i0) * PANEL;"),
         ("near + i, WIDE", "near, WIDE"),
-        ("if (i + r < wide) {", "if (i + r <= wide) {"),
+        ("if (i + r < wide)\n", "if (i + r <= wide)\n"),
+        ("c[0], ROWS * VECS, mean", "c[0], ROWS * VECS - 1, mean"),
     ],
 )
 plant(
@@ -1512,7 +1514,8 @@ plant(
         ("dy_rows dy = {m[1], panel_of(device, a), outputs, a->n * outputs};",
          "dy_rows dy = {m[1], panel_of(device, a), outputs, (a->n + 1) * outputs};",
          BEHIND),
-        ("copies ? near_limit(device, COPIED, 2) : 0;", "0;", "the same sums, slower"),
+        ("const bool copies = a->size[DENSE_INPUTS] % near_limit(device, COPIED_INPUTS, 3) == 0;",
+         "const bool copies = false;", "the same sums, slower"),
 
         ("PACK_ROWS = 32,", "PACK_ROWS = 33,"),
     ],

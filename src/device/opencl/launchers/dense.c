@@ -143,15 +143,16 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
 {
     const bool biased = a->op == OP_DENSE_FORWARD;
     const bool copies = a->size[DENSE_INPUTS] % near_limit(device, COPIED_INPUTS, 3) == 0;
-    const uint32_t panel = panel_of(device, a), copied = copies ? near_limit(device, COPIED, 2) : 0;
+    const uint32_t panel = panel_of(device, a);
     const form *f = choose_block(device, a);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, f, "dense_forward", &kernel);
+    tas_status status = get_kernel(device, a, f, copies ? "dense_forward_copied" : "dense_forward", &kernel);
     if (status) return status;
-    const launch_args args =
+    launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
-             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased), A_LEAST(a), A_U32(copied));
+             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased), A_LEAST(a));
+    if (copies) launch_add(&args, A_U32(near_limit(device, COPIED, 2)));
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->n, f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
                          &args);
