@@ -35,8 +35,8 @@ static uint32_t fake_lanes(void *self, uint32_t tile)
 
 static uint64_t fake_scratch(void *self, const op_args *args)
 {
-    (void)self, (void)args;
-    return 0;
+    (void)self;
+    return args->op % 3 ? 64 * args->n + 4 * (uint64_t)args->op : 0;
 }
 
 static plan_device make_device(void)
@@ -52,7 +52,7 @@ static plan_device make_device(void)
 
 /* Marks in memory ------------------------------------------------------------------------------------------------- */
 
-enum { HOST = PART_COUNT, MARKS_MOST = 20000 };
+enum { HOST = PART_COUNT, MARKS_MOST = 20000, SCRATCH = -2 /* in place of a tensor */ };
 
 /* A value of a tile lies there. */
 typedef struct mark {
@@ -120,6 +120,9 @@ static bool is_marked(const memory *m, int t)
 static void run_call(memory *m, int pass, uint32_t tile, const op_call *call)
 {
     const op_row *row = op_get(call->args.op);
+    const region scratch = m->p->scratch[pass * network_calls(m->network) + call->number];
+    ck_assert_msg((scratch.part < 0) == (call->args.op % 3 == 0), "%s: scratch memory", row->name);
+    if (scratch.part >= 0) put(m, scratch, SCRATCH, tile);
     for (int o = 0; row->operand[o].name; o++) {
         const int t = call->operand[o];
         if (row->operand[o].access != ACCESS_IN || t == m->network->order || !is_marked(m, t)) continue;
@@ -131,10 +134,13 @@ static void run_call(memory *m, int pass, uint32_t tile, const op_call *call)
     for (int o = 0; row->operand[o].name; o++) {
         const int t = call->operand[o];
         const region at = place(m, pass, tile, t);
-        ck_assert_msg(at.part >= 0 || t == m->network->order, "%s: %s has no place", row->name,
+        const bool open = m->network->tensors[t].role == ROLE_PARTIAL;
+        ck_assert_msg(at.part >= 0 || t == m->network->order || open, "%s: %s has no place", row->name,
                       m->network->tensors[t].name);
         if (row->operand[o].access != ACCESS_IN) put(m, at, t, is_marked(m, t) ? tile : 0);
     }
+    if (scratch.part >= 0)
+        ck_assert_msg(is_there(m, scratch, SCRATCH, tile), "%s writes into its scratch memory", row->name);
 }
 
 static void run_tile(memory *m, int number, uint32_t tile)

@@ -26,6 +26,12 @@ static uint32_t fake_panel(void *self, uint32_t rows, uint32_t cols)
     return f->odd ? 1 + mixed(rows, cols) % f->panel : f->panel;
 }
 
+static uint64_t no_scratch(void *self, const op_args *args)
+{
+    (void)self, (void)args;
+    return 0;
+}
+
 static uint32_t fake_lanes(void *self, uint32_t tile)
 {
     const fake *f = self;
@@ -215,6 +221,8 @@ static void list_slices(const scene *s, const plan *p, slices *all)
         add_slice(all, &from->targets, examples * request->target_bytes);
         add_slice(all, &from->order, examples * 4);
     }
+    for (int c = 0; c < network_calls(s->network); c++)
+        if (p->scratch[c].part >= 0) add_slice(all, &p->scratch[c], p->scratch[c].bytes);
 }
 
 static bool overlap(const region *x, const region *y)
@@ -250,7 +258,7 @@ static void check_slices(const scene *s, const plan *p)
     }
     ck_assert_uint_eq(p->bytes[PART_NODES], node_bytes(s, p));
     for (int part = 0; part < PART_COUNT; part++) /* and no part is larger than what lies there */
-        if (part != PART_SCRATCH && part != PART_STATE && part != PART_STATE_2 && part != PART_NODES)
+        if (part != PART_STATE && part != PART_STATE_2 && part != PART_NODES)
             ck_assert_uint_eq(p->bytes[part], (ends[part] + s->device.align - 1) / s->device.align * s->device.align);
 }
 
@@ -305,6 +313,7 @@ static uint64_t needed_at_once(const scene *s, const plan *p)
                                           : NULL;
         for (int o = 0; at && op_get(at->args.op)->operand[o].name; o++)
             if (is_replaced(p, at, o)) sum -= aligned_to(p->tensor[at->operand[o]].bytes, s->device.align);
+        if (at && p->scratch[at->number].part >= 0) sum += aligned_to(p->scratch[at->number].bytes, s->device.align);
         most = sum > most ? sum : most;
     }
     return most;
@@ -317,12 +326,16 @@ typedef struct tape {
     bool *whole, *written; /* one a tensor */
 } tape;
 
+/* What lies there. */
+static void tape_lose(tape *of, const region *at)
+{
+    for (int t = 0; t < of->s->network->tensor_count && at->part == PART_VALUES; t++)
+        if (overlap(at, &of->p->tensor[t])) of->whole[t] = false;
+}
+
 static void tape_write(tape *of, int t)
 {
-    const region *at = &of->p->tensor[t];
-    if (at->part == PART_VALUES)
-        for (int other = 0; other < of->s->network->tensor_count; other++)
-            if (overlap(at, &of->p->tensor[other])) of->whole[other] = false;
+    tape_lose(of, &of->p->tensor[t]);
     of->whole[t] = of->written[t] = true;
 }
 
@@ -342,12 +355,14 @@ static void tape_calls(tape *of, const op_call *calls, int count)
             of->whole[operand[1]] = of->written[operand[1]] = true;
             continue;
         }
+        tape_lose(of, &of->p->scratch[calls[c].number]);
         for (int o = 0; row->operand[o].name; o++) { /* the first call that adds to a concatenation begins it */
             const bool begins = row->operand[o].access == ACCESS_INOUT && !of->written[operand[o]];
             if (row->operand[o].access != ACCESS_OUT && !begins) tape_read(of, operand[o], row->name);
         }
         for (int o = 0; row->operand[o].name; o++)
             if (row->operand[o].access != ACCESS_IN) tape_write(of, operand[o]);
+        tape_lose(of, &of->p->scratch[calls[c].number]);
         for (int o = 0; row->operand[o].name; o++) /* while it runs, all of its operands are needed */
             if (!is_replaced(of->p, &calls[c], o)) tape_read(of, operand[o], row->name);
     }
@@ -381,25 +396,32 @@ static bool call_held(const tas_network *network, const op_call *call)
     return held;
 }
 
-/* An operand of each call is placed, and the scratch is what the one that wants most of it wants. */
+/* An operand of each call is placed, and its scratch is what it wants: of a tile, or of a step that has other lanes. */
 static void check_calls(const scene *s, const plan *p)
 {
-    uint64_t most = 0;
-    for (int list = 0; list < (s->request.training ? 4 : 2);
-         list++) { /* of a tile, and of a step that has other lanes */
-        const op_call *calls = list / 2 ? s->network->backward : s->network->forward;
-        for (int c = 0; c < (list / 2 ? s->network->backward_count : s->network->forward_count); c++) {
-            op_args args = calls[c].args;
-            args.n = list % 2 && p->step_panel_width != p->panel_width ? leaf_of(s, s->request.batch) : p->tile;
+    const int forward = s->network->forward_count;
+    for (int c = 0; c < forward + (s->request.training ? s->network->backward_count : 0); c++) {
+        const op_call *call = c < forward ? &s->network->forward[c] : &s->network->backward[c - forward];
+        uint64_t most = 0;
+        ck_assert_int_eq(call->number, c);
+        for (int step = 0; step < 2; step++) {
+            op_args args = call->args;
+            args.n = step && p->step_panel_width != p->panel_width ? leaf_of(s, s->request.batch) : p->tile;
             args.batch = examples_of(s);
-            args.panel_width = !call_held(s->network, &calls[c]) ? 1 : list % 2 ? p->step_panel_width : p->panel_width;
-            const uint64_t bytes = fake_scratch(s->device.self, &args);
+            args.panel_width = !call_held(s->network, call) ? 1 : step ? p->step_panel_width : p->panel_width;
+            const uint64_t bytes = s->device.scratch(s->device.self, &args);
             most = bytes > most ? bytes : most;
-            for (int o = 0; op_get(args.op)->operand[o].name; o++)
-                if (p->tensor[calls[c].operand[o]].part < 0) ck_abort_msg("no place");
+        }
+        if (call->when != (s->request.training ? CALL_EVALUATION : CALL_TRAINING))
+            ck_assert_uint_eq(p->scratch[c].bytes, most);
+        const op_row *row = op_get(call->args.op);
+        const uint32_t granule = row->granule ? call->args.size[row->granule - 1] : 0;
+        for (int o = 0; row->operand[o].name; o++) { /* of a single granule there is no unfinished one */
+            const bool open = s->network->tensors[call->operand[o]].role == ROLE_PARTIAL;
+            const bool needed = !open || (granule && granule < leaf_of(s, examples_of(s)));
+            if ((p->tensor[call->operand[o]].part >= 0) != needed) ck_abort_msg("a place");
         }
     }
-    ck_assert_uint_eq(p->bytes[PART_SCRATCH], most);
 }
 
 /* The copies in case of a failure, the order, and what examples pass through on their way to the device. */
@@ -680,6 +702,7 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
     scene s;
     plan p;
     scene_open(&s, pictures);
+    s.request.batch = s.request.max_tile = 300; /* more than any granule */
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.bytes[PART_GRADIENT], p.bytes[PART_PARAMETERS]);
     ck_assert_uint_eq(p.bytes[PART_STATE], p.bytes[PART_PARAMETERS]);
@@ -790,6 +813,7 @@ START_TEST(values_share_places)
     scene_open(&s, text);
     s.request.batch = s.request.max_tile = TILE;
     s.device.align = 4;
+    s.device.scratch = no_scratch;
     expect_ok(make(&s, &p));
     ck_assert_uint_ge(p.bytes[PART_VALUES], (DEPTH + 1) * ROW * TILE);
     ck_assert_uint_le(p.bytes[PART_VALUES], (DEPTH + 2) * ROW * TILE + TILE * 4);
@@ -821,6 +845,7 @@ START_TEST(values_live_as_long_as_they_are_read)
             scene_open(&s, text);
             s.request.batch = s.request.max_tile = TILE;
             s.device.align = 4;
+            s.device.scratch = no_scratch;
             s.request.training = training;
             expect_ok(make(&s, &p));
             check_plan(&s, &p);

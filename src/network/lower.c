@@ -181,6 +181,13 @@ static noise_kind noise_kind_of(const tas_network *network, const op_call *call)
     return row->norms == NORMS_NONE || network->coupled ? NOISE_GROUPS : NOISE_EXAMPLES;
 }
 
+static void number_calls(tas_network *network)
+{
+    const int forward = network->forward_count;
+    for (int c = 0; c < forward; c++) network->forward[c].number = c;
+    for (int c = 0; c < network->backward_count; c++) network->backward[c].number = forward + c;
+}
+
 /* What gradients are like, which the calls that sum them show. */
 static void describe_gradients(tas_network *network)
 {
@@ -209,6 +216,7 @@ tas_status lower_network(tas_network *network)
                         ? "all layers with parameters are frozen; expected at least one that is trained"
                         : "no layer has parameters; expected at least one 'dense N' or 'conv2d N K'");
     for (int i = count - 1; i >= 0 && !network->failed; i--) lower_layer_backward(network, i);
+    if (!network->failed) number_calls(network);
     if (!network->failed) describe_gradients(network);
     fill_infos(network);
     for (int i = 0; i < count && !network->failed; i++) summarize(network, &network->layers[i]);

@@ -82,6 +82,7 @@ typedef struct op_call {
     bool whole_batch; /* runs once for the batch (n = batch, first = 0), after all of its tiles */
     int layer;        /* its layer's place */
     noise_kind noise; /* backward: of the gradient that it sums */
+    int number;       /* among the calls of the network: those of forward, and then those of backward */
 } op_call;
 
 typedef struct shape {
@@ -142,6 +143,9 @@ float network_target_std(const tas_network *network, uint32_t output);
 
 /* Fails if the text's 'normalize' waits for a data set. */
 tas_status network_check_resolved(const tas_network *network);
+
+/* Those of forward and backward. */
+static inline int network_calls(const tas_network *n) { return n->forward_count + n->backward_count; }
 
 /* Whether a call only copies a value, operand 0, into the other layout. */
 bool network_copies(const op_call *call);

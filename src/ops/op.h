@@ -172,8 +172,10 @@ typedef struct op_row {
     /* Fills an input; NULL or false: as draw_fill() does. */
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
     op_norms norms; /* of calls with a gradient */
-    op_id merge;    /* of a fold of the whole batch: what makes one row of those of its shards; 0: none */
-    bool may_relu;  /* the last thing that the operation does may be a relu: op_args.relu */
+    /* Of sums over examples: 1 + the place in size[] of the examples of a granule (granule.h). 0: none. */
+    uint8_t granule;
+    op_id merge;   /* of a fold of the whole batch: what makes one row of those of its shards; 0: none */
+    bool may_relu; /* the last thing that the operation does may be a relu: op_args.relu */
     /* 1 + the operand that the finished result may be added to, before a relu, and the sum is finished: op_args.adds.
      * It may have no elements, and no memory, in calls that do not add. 0: none. */
     uint8_t addend;
@@ -194,6 +196,10 @@ const op_row *op_get(op_id op);
 
 /* The last operand that a call writes. */
 int op_result(const op_row *row);
+
+/* Whether a call's sum over its batch is one chain; if the batch is a single granule, it becomes one. Then the operands
+ * for sums of unfinished granules are not used, and may be those of the totals. */
+bool op_chains(op_args *args);
 
 /* Each element of an operand once, or twice if it is read and written. */
 uint64_t op_moves_all(const op_args *args, int operand);

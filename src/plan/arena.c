@@ -159,8 +159,10 @@ uint64_t arena_pack(arena *a)
     while (nodes < 2 * (size_t)a->times) nodes *= 2;
     memset(s->tree, 0, nodes * sizeof *s->tree);
     s->placed = 0;
-    for (int i = 0; i < a->count; i++) s->by_bytes[i] = (rank){a->block[i].bytes, i};
-    qsort(s->by_bytes, (size_t)a->count, sizeof *s->by_bytes, compare_ranks);
-    for (int i = 0; i < a->count; i++) place_block(a, s->by_bytes[i].block);
+    int count = 0;
+    for (int i = 0; i < a->count; i++)
+        if (a->block[i].bytes) s->by_bytes[count++] = (rank){a->block[i].bytes, i};
+    qsort(s->by_bytes, (size_t)count, sizeof *s->by_bytes, compare_ranks);
+    for (int i = 0; i < count; i++) place_block(a, s->by_bytes[i].block);
     return s->tree[1].top;
 }

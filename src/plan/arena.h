@@ -24,9 +24,9 @@ void arena_close(arena *a);
 /* The most bytes that are needed at one time: no packing has fewer. Takes time in proportion to blocks and times. */
 uint64_t arena_fullest(const arena *a);
 
-/* Packs the blocks and returns the bytes of the whole. The largest first (of equal ones the one with the lower number),
- * each at the lowest offset where it overlaps none that is needed at the same time (Pisarchyk and Lee 2020, "greedy by
- * size"). */
+/* Packs the blocks that have bytes and returns the bytes of the whole. The largest first (of equal ones the one with
+ * the lower number), each at the lowest offset where it overlaps none that is needed at the same time (Pisarchyk and
+ * Lee 2020, "greedy by size"). */
 uint64_t arena_pack(arena *a);
 
 #endif

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-const char *const plan_part_names[PART_COUNT] = {
-    "parameters",  "gradient", "optimizer state", "second state", "partial sums", "node sums", "activations",
-    "kept values", "batch",    "noise scale",     "scratch",      "staging",      "data set"};
+const char *const plan_part_names[PART_COUNT] = {"parameters",   "gradient",    "optimizer state", "second state",
+                                                 "partial sums", "node sums",   "activations",     "kept values",
+                                                 "batch",        "noise scale", "staging",         "data set"};
 
 /* The most that a part may have: one allocation, and what kernels can count, which is elements in 32 bits. Of the data
  * set they count examples, and of what is kept they see one tile. */
@@ -272,6 +272,7 @@ void plan_free(plan *p)
     passes_close(&p->passes);
     free(p->tensor);
     free(p->values);
+    free(p->scratch);
     free(p->replaces);
     free(p->kept.region);
     free(p->kept.bytes);

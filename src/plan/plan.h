@@ -5,17 +5,16 @@
  *     gradient      sums over the batch, at the same offsets
  *     state         momentum, likewise
  *     second state  Adam's mean of squares, likewise
- *     partial sums  sums over granules that are not complete, of layers that have granules
+ *     partial sums  sums over granules that are not complete, of layers that have granules smaller than the batch
  *     node sums     sums over leaves of the batch that wait for others, each as large as the gradient (shards.h)
- *     values        the tile's inputs, activations and their gradients    grow with the tile; values that are not
- *                                                                         needed at the same time share memory
+ *     values        the tile's inputs, activations and their gradients,   grow with the tile; what is not needed at
+ *                   and what single calls need while they run             the same time shares memory
  *     kept values   what a pass over the tiles leaves to a later one      grow with the batch, unless they are on the
  *                   (passes.h), for the whole batch                       host
  *     batch         losses and correct answers of the batch's examples, their sums, the ring of losses, the first bad
  *                   step; statistics of the batch; constants of the network's text
  *     noise         if the noise scale is measured: a group's gradient, norms of examples, sums of squares and a ring;
  *                   for the preconditioned one further sums of squares, and a group's gradient of dense layers, too
- *     scratch       the most that any single call needs                   grows with the tile
  *     staging       two tiles of the data set, if it is streamed          grows with the tile
  *     data          or else the whole set, its targets and the order of an epoch
  *
@@ -44,7 +43,6 @@ typedef enum plan_part {
     PART_KEPT,
     PART_BATCH,
     PART_NOISE,
-    PART_SCRATCH,
     PART_STAGING,
     PART_DATA,
     PART_COUNT
@@ -135,9 +133,10 @@ typedef struct plan {
     uint64_t total;            /* what counts towards the budget */
 
     passes passes;
-    region *tensor; /* one per tensor of the network; of a value its place in the first pass that has one */
-    region *values; /* one per pass and tensor: where a value lies in that pass; NULL: there is one pass */
-    int *replaces;  /* one per pass and tensor: the value whose memory it takes over; NO_TENSOR: none */
+    region *tensor;  /* one per tensor of the network; of a value its place in the first pass that has one */
+    region *values;  /* one per pass and tensor: where a value lies in that pass; NULL: there is one pass */
+    region *scratch; /* one per pass and call of the network: in the part of values; part -1: it needs none */
+    int *replaces;   /* one per pass and tensor: the value whose memory it takes over; NO_TENSOR: none */
     struct {
         region *region;  /* one per tensor, for all tiles; part -1: it is not kept */
         uint64_t *bytes; /* and of one tile */

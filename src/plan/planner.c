@@ -70,6 +70,7 @@ static value_sizes sizes_of(const planner *pl)
                          .one_group = !pl->request.training,
                          .panel_width = pl->plan->panel_width,
                          .step_panel_width = pl->plan->step_panel_width,
+                         .scratch = pl->scratch.bytes,
                          .align = pl->device->align};
 }
 
@@ -98,6 +99,29 @@ static void place_gradients(planner *pl)
     }
 }
 
+static void place_value(planner *pl, int b, const value_sizes *sizes)
+{
+    const value_map *m = &pl->maps[pl->mode];
+    const value_block *block = &m->block[b];
+    const size_t tensors = (size_t)pl->network->tensor_count;
+    plan *p = pl->plan;
+    const region place = {.part = PART_VALUES,
+                          .offset = m->arena.block[b].offset,
+                          .bytes = values_bytes(&pl->network->tensors[block->tensor], sizes)};
+    p->tensor[block->tensor] = place;
+    for (int pass = block->first; pass <= block->last && p->values; pass++)
+        p->values[(size_t)pass * tensors + (size_t)block->tensor] = place;
+}
+
+static void place_scratch(planner *pl, int b)
+{
+    const value_map *m = &pl->maps[pl->mode];
+    const value_block *block = &m->block[b];
+    region *place = &pl->plan->scratch[block->first * network_calls(pl->network) + block->call];
+    const uint64_t bytes = pl->scratch.bytes[block->call];
+    *place = (region){.part = bytes ? PART_VALUES : -1, .offset = m->arena.block[b].offset, .bytes = bytes};
+}
+
 /* Where each value lies, in the plan: in the passes from first to last, and the first of all. */
 static void place_values(planner *pl)
 {
@@ -106,13 +130,10 @@ static void place_values(planner *pl)
     const size_t tensors = (size_t)pl->network->tensor_count;
     plan *p = pl->plan;
     for (int b = m->arena.count - 1; b >= 0; b--) {
-        const value_block *block = &m->block[b];
-        const region place = {.part = PART_VALUES,
-                              .offset = m->arena.block[b].offset,
-                              .bytes = values_bytes(&pl->network->tensors[block->tensor], &sizes)};
-        p->tensor[block->tensor] = place;
-        for (int pass = block->first; pass <= block->last && p->values; pass++)
-            p->values[(size_t)pass * tensors + (size_t)block->tensor] = place;
+        if (m->block[b].tensor == NO_TENSOR)
+            place_scratch(pl, b);
+        else
+            place_value(pl, b, &sizes);
     }
     for (int i = m->share_count - 1; i >= 0; i--) {
         const value_share *share = &m->share[i];
@@ -155,9 +176,12 @@ bool planner_finish(planner *pl)
     const size_t tensors = (size_t)pl->network->tensor_count, places = tensors * (size_t)m->passes.count;
     p->kept.spilled = m->spilled;
     place_gradients(pl);
+    const size_t scratches = (size_t)network_calls(pl->network) * (size_t)m->passes.count;
     p->replaces = malloc(places * sizeof *p->replaces);
-    if (!p->replaces) return false;
+    p->scratch = malloc((scratches + 1) * sizeof *p->scratch);
+    if (!p->replaces || !p->scratch) return false;
     for (size_t i = 0; i < places; i++) p->replaces[i] = NO_TENSOR;
+    for (size_t i = 0; i < scratches; i++) p->scratch[i] = (region){.part = -1};
     if (m->passes.count > 1) {
         p->values = malloc(places * sizeof *p->values);
         p->kept.region = malloc(tensors * sizeof *p->kept.region);
@@ -197,7 +221,23 @@ static void add_parameter(planner *pl, int index)
     if (!pl->request.training || t->role != ROLE_PARAMETER) return;
     p->tensor[t->gradient] = p->tensor[index];
     p->tensor[t->gradient].part = PART_GRADIENT;
-    if (t->partial != NO_TENSOR) add_region(pl, PART_PARTIAL, bytes, &p->tensor[t->partial]);
+}
+
+/* Of sums that are more than one granule. */
+static void add_partials(planner *pl)
+{
+    const tas_network *network = pl->network;
+    for (int c = 0; c < network->backward_count && pl->request.training; c++) {
+        op_args args = network->backward[c].args;
+        args.batch = planner_leaf(pl);
+        if (op_chains(&args)) continue;
+        for (int o = 0; op_get(args.op)->operand[o].name; o++) {
+            const int t = network->backward[c].operand[o];
+            const tensor *of = &network->tensors[t];
+            if (of->role == ROLE_PARTIAL)
+                add_region(pl, PART_PARTIAL, pl->plan->tensor[of->parameter].bytes, &pl->plan->tensor[t]);
+        }
+    }
 }
 
 /* What comes first to last among the parameters. */
@@ -252,6 +292,7 @@ static void add_groups(planner *pl)
             const int t = call->operand[o];
             const tensor_role role = network->tensors[t].role;
             if ((role != ROLE_GRADIENT && role != ROLE_PARTIAL) || p->group_gradients[t].part >= 0) continue;
+            if (p->tensor[t].part < 0) continue;
             add_region(pl, PART_NOISE, p->tensor[t].bytes, &p->group_gradients[t]);
             if (role != ROLE_GRADIENT) continue;
             const uint32_t squares = plan_squares(&network->tensors[t]);
@@ -307,6 +348,7 @@ static void add_fixed(planner *pl)
     p->group_squares = p->preconditioned_squares = 0;
     for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     add_parameters(pl);
+    add_partials(pl);
     add_nodes(pl);
     add_noise(pl);
     for (int mode = 0; mode < MODE_COUNT; mode++) pl->maps[mode].packed = 0;
@@ -314,65 +356,11 @@ static void add_fixed(planner *pl)
 
 /* What it changes ------------------------------------------------------------------------------------------------- */
 
-static int compare_calls(const void *a, const void *b)
-{
-    const planner_call *x = a, *y = b;
-    if (x->args.op != y->args.op) return x->args.op < y->args.op ? -1 : 1;
-    if (x->batch_panels != y->batch_panels) return x->batch_panels ? 1 : -1;
-    if (x->whole_batch != y->whole_batch) return x->whole_batch ? 1 : -1;
-    const int sizes = memcmp(x->args.size, y->args.size, sizeof x->args.size);
-    return sizes ? sizes : memcmp(x->args.scalar, y->args.scalar, sizeof x->args.scalar);
-}
-
-/* The layers of a deep network are alike, and so are their calls. */
-static bool open_calls(planner *pl)
-{
-    const tas_network *network = pl->network;
-    const int count = network->forward_count + (pl->request.training ? network->backward_count : 0);
-    int kept = 0;
-    pl->call = malloc((size_t)(count + 1) * sizeof *pl->call);
-    if (!pl->call) return false;
-    for (int c = 0; c < count; c++) {
-        const op_call *call =
-            c < network->forward_count ? &network->forward[c] : &network->backward[c - network->forward_count];
-        pl->call[c] = (planner_call){call->args, network_has_batch_panels(network, call), call->whole_batch};
-    }
-    qsort(pl->call, (size_t)count, sizeof *pl->call, compare_calls);
-    for (int c = 0; c < count; c++)
-        if (!kept || compare_calls(&pl->call[kept - 1], &pl->call[c])) pl->call[kept++] = pl->call[c];
-    pl->call_count = kept;
-    return true;
-}
-
 /* Shards that have examples, at most: of any batch up to this one. */
 static uint32_t shards_most(const planner *pl)
 {
     const uint32_t count = pl->plan->shards, examples = planner_examples(pl);
     return count < examples ? count : examples;
-}
-
-/* Of what makes one row of those of shards. */
-static uint64_t merge_scratch(const planner *pl, const op_args *fold)
-{
-    op_args args = *fold;
-    args.op = op_get(fold->op)->merge;
-    args.batch = args.n = shards_most(pl);
-    args.shard = 1;
-    return pl->plan->shards > 1 && args.op ? pl->device->scratch(pl->device->self, &args) : 0;
-}
-
-static void size_scratch(planner *pl, uint32_t tile, uint32_t panel_width)
-{
-    uint64_t *most = &pl->plan->bytes[PART_SCRATCH];
-    for (int c = 0; c < pl->call_count; c++) {
-        op_args args = pl->call[c].args;
-        args.batch = planner_examples(pl);
-        args.n = pl->call[c].whole_batch ? args.batch : tile;
-        args.panel_width = pl->call[c].batch_panels ? panel_width : 1;
-        const uint64_t bytes = pl->device->scratch(pl->device->self, &args), merge = merge_scratch(pl, &args);
-        if (bytes > *most) *most = bytes;
-        if (pl->call[c].whole_batch && merge > *most) *most = merge;
-    }
 }
 
 /* Whether the run needs those sums. */
@@ -507,7 +495,7 @@ static void size_host(planner *pl)
 
 void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool resident)
 {
-    static const plan_part sized[] = {PART_VALUES, PART_KEPT, PART_BATCH, PART_SCRATCH, PART_STAGING, PART_DATA};
+    static const plan_part sized[] = {PART_VALUES, PART_KEPT, PART_BATCH, PART_STAGING, PART_DATA};
     plan *p = pl->plan;
     pl->mode = mode;
     for (size_t i = 0; i < sizeof sized / sizeof *sized; i++) p->bytes[sized[i]] = 0;
@@ -517,9 +505,9 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
     p->step_panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, step_tile(pl)) : 1;
     p->stored = pl->request.fuses && mode == MODE_WHOLE ? pl->stored : (plan_range){0, p->trained};
     p->bytes[PART_GRADIENT] = pl->request.training ? p->stored.to - p->stored.from : 0;
+    const value_sizes sizes = sizes_of(pl);
+    scratch_ask(&pl->scratch, pl->device, &sizes, p->shards > 1 ? shards_most(pl) : 1);
     outline_values(pl);
-    size_scratch(pl, tile, p->panel_width);
-    if (p->step_panel_width != p->panel_width) size_scratch(pl, step_tile(pl), p->step_panel_width);
     add_batch(pl);
     add_sources(pl);
     size_host(pl);
@@ -528,7 +516,7 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
 }
 
 /* Values take value_bytes for each example of the tile at least, and so do the stages take theirs, here and on the
- * host. Nothing else becomes less with the tile, but for scratch, which is left out. */
+ * host. Nothing else becomes less with the tile, but for the scratch memory of calls, which is left out. */
 planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
 {
     const value_map *m = &pl->maps[mode];
@@ -540,7 +528,7 @@ planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
     plan *p = pl->plan;
     planner_bound bound = {.slope = m->example_bytes};
     planner_outline(pl, mode, 1, resident);
-    bound.base = p->total - p->bytes[PART_VALUES] - p->bytes[PART_SCRATCH];
+    bound.base = p->total - p->bytes[PART_VALUES];
     if (counts) bound.base = bound.base - (p->bytes[PART_KEPT] + p->kept.host) + kept;
     if (resident) return bound;
     bound.slope += pl->device->shared ? 2 * stages : stages;
@@ -587,7 +575,7 @@ tas_status planner_open(planner *pl, const tas_network *network, const plan_devi
     p->weighted = request->weights || network->class_weights;
     p->shards = request->training && request->shards ? request->shards : 1;
     *pl = (planner){.network = network, .device = device, .request = *request, .plan = p};
-    if (!p->tensor || !p->group_gradients || !open_maps(pl) || !open_calls(pl))
+    if (!p->tensor || !p->group_gradients || !open_maps(pl) || !scratch_open(&pl->scratch, network, request->training))
         return fail(network->context, TAS_NO_MEMORY, "no memory for a plan");
     add_fixed(pl);
     return TAS_OK;
@@ -596,7 +584,7 @@ tas_status planner_open(planner *pl, const tas_network *network, const plan_devi
 void planner_close(planner *pl)
 {
     for (int mode = 0; mode < MODE_COUNT; mode++) values_close(&pl->maps[mode]);
-    free(pl->call);
+    scratch_close(&pl->scratch);
 }
 
 void planner_set_batch(planner *pl, uint32_t batch)

@@ -2,13 +2,7 @@
 #ifndef PLANNER_H
 #define PLANNER_H
 
-#include "plan/values.h"
-
-/* A call whose scratch is asked for; equal ones once. */
-typedef struct planner_call {
-    op_args args;
-    bool batch_panels, whole_batch;
-} planner_call;
+#include "plan/scratch.h"
 
 /* How a batch passes. MODE_WHOLE is there if it can make a difference: if tiles need several passes, or the update may
  * make gradients itself. If they need one pass there is no MODE_SPILLED. */
@@ -28,8 +22,7 @@ typedef struct planner {
     value_map maps[MODE_COUNT];
     bool several;      /* a step needs several passes */
     plan_range stored; /* of the gradient, if all is left to the update that can be */
-    planner_call *call;
-    int call_count;
+    scratch scratch;   /* of that map */
 } planner;
 
 /* Everything that does not depend on the tile. Closed with planner_close(), if it fails, too. */

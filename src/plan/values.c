@@ -98,6 +98,16 @@ static void replace_values(opener *o, const batch_pass *p, int time)
     }
 }
 
+/* What a call needs while it runs. */
+static void add_scratch(opener *o, arena_block *blocks, const op_call *const *calls, int count, int pass, int time,
+                        int step)
+{
+    for (int c = 0; c < count; c++, time += step) {
+        o->map->block[o->count] = (value_block){NO_TENSOR, calls[c]->number, pass, pass};
+        blocks[o->count++] = (arena_block){.first = time, .last = time};
+    }
+}
+
 static void add_shares(opener *o, int pass, int from)
 {
     value_map *m = o->map;
@@ -119,8 +129,8 @@ static bool grow_blocks(opener *o, int more)
     return grown && shares;
 }
 
-/* Values live within one pass, and have a block in each; sums are there from the first pass that mentions them to the
- * last one. */
+/* Values live within one pass, and have a block in each, as calls have for their scratch memory; sums are there from
+ * the first pass that mentions them to the last one. */
 static bool list_blocks(opener *o, arena_block **out)
 {
     const tas_network *network = o->network;
@@ -136,19 +146,22 @@ static bool list_blocks(opener *o, arena_block **out)
             o->lives[t] = network->tensors[t].role == ROLE_SUM ? sums[t] : (lifetime){.last = -1};
         extend_pass(o, p, begin, end);
         replace_values(o, &m->passes.pass[p], begin + 1);
-        const int before = o->count;
-        arena_block *grown = realloc(blocks, ((size_t)o->count + (size_t)network->tensor_count + 1) * sizeof *grown);
+        const batch_pass *pass = &m->passes.pass[p];
+        const int before = o->count, more = network->tensor_count + pass->count + pass->after_count;
+        arena_block *grown = realloc(blocks, ((size_t)o->count + (size_t)more + 1) * sizeof *grown);
         if (grown) blocks = grown;
-        done = grown && grow_blocks(o, network->tensor_count);
+        done = grown && grow_blocks(o, more);
         for (int t = 0; t < network->tensor_count && done; t++) {
             const lifetime *l = &o->lives[t];
             const bool sum = network->tensors[t].role == ROLE_SUM;
             if (sum) sums[t] = *l;
             if (l->last < l->first || !is_in_arena(o, t) || (sum && p < m->passes.count - 1)) continue;
             if (o->replaced[t] != NO_TENSOR) continue;
-            m->block[o->count] = (value_block){t, l->first_pass, l->last_pass};
+            m->block[o->count] = (value_block){t, -1, l->first_pass, l->last_pass};
             blocks[o->count++] = (arena_block){.first = l->first, .last = l->last};
         }
+        if (done) add_scratch(o, blocks, pass->calls, pass->count, p, begin + 1, 1);
+        if (done) add_scratch(o, blocks, pass->after, pass->after_count, p, end, 0);
         if (done) add_shares(o, p, before);
         begin = end + 1;
     }
@@ -170,9 +183,10 @@ static bool open_arena(opener *o)
     arena_block *blocks = NULL;
     bool done = list_blocks(o, &blocks) && arena_open(&m->arena, o->count, count_times(&m->passes));
     for (int b = 0; b < o->count && done; b++) {
-        const tensor *t = &o->network->tensors[m->block[b].tensor];
+        const int t = m->block[b].tensor;
+        const bool grows = t != NO_TENSOR && o->network->tensors[t].spread == SPREAD_EXAMPLE;
         m->arena.block[b] = blocks[b];
-        m->arena.block[b].bytes = t->spread == SPREAD_EXAMPLE ? t->elements * sizeof(float) : 0;
+        m->arena.block[b].bytes = grows ? o->network->tensors[t].elements * sizeof(float) : 0;
     }
     free(blocks);
     if (done) m->example_bytes = arena_fullest(&m->arena);
@@ -269,10 +283,16 @@ uint64_t values_bytes(const tensor *t, const value_sizes *s)
 
 static uint64_t aligned(uint64_t bytes, uint64_t align) { return (bytes + align - 1) / align * align; }
 
+/* Of a block of the arena. */
+static uint64_t block_bytes(const value_map *m, const tas_network *network, const value_sizes *s, int b)
+{
+    const value_block *block = &m->block[b];
+    return block->tensor == NO_TENSOR ? s->scratch[block->call] : values_bytes(&network->tensors[block->tensor], s);
+}
+
 void values_outline(value_map *m, const tas_network *network, const value_sizes *s, uint64_t *bytes, uint64_t *kept)
 {
-    for (int b = 0; b < m->arena.count; b++)
-        m->arena.block[b].bytes = aligned(values_bytes(&network->tensors[m->block[b].tensor], s), s->align);
+    for (int b = 0; b < m->arena.count; b++) m->arena.block[b].bytes = aligned(block_bytes(m, network, s, b), s->align);
     for (int k = 0; k < m->kept.count; k++)
         m->kept.block[k].bytes = s->tiles * aligned(values_bytes(&network->tensors[m->kept_tensor[k]], s), s->align);
     const bool packed = m->packed == s->tile;

@@ -1,6 +1,6 @@
-/* Where the values of a tile lie: activations, their gradients, sums per example. Values that are not needed at the
- * same time share memory. In a step of several passes a value has a place of its own in each of them; what is kept for
- * the whole batch from one pass to another has a place per tile. */
+/* Where the values of a tile lie: activations, their gradients, sums per example, and the scratch memory of calls. What
+ * is not needed at the same time shares memory. In a step of several passes a value has a place of its own in each of
+ * them; what is kept for the whole batch from one pass to another has a place per tile. */
 #ifndef VALUES_H
 #define VALUES_H
 
@@ -8,9 +8,10 @@
 #include "plan/passes.h"
 #include "plan/plan.h"
 
-/* A value in the passes from first to last. */
+/* A value in the passes from first to last, or the scratch memory of a call (op_call.number) in one pass; the other one
+ * is NO_TENSOR or -1. */
 typedef struct value_block {
-    int tensor, first, last;
+    int tensor, call, first, last;
 } value_block;
 
 /* The result of a call in the pass that lies where an input was (op_row.may_replace): in that block. */
@@ -38,7 +39,8 @@ typedef struct value_sizes {
     uint32_t tile, step_tile, batch; /* examples: at once; in a step, whose batch may be smaller; of the batch */
     uint32_t tiles;                  /* of the batch, at most */
     uint32_t panel_width, step_panel_width;
-    bool one_group; /* an evaluation: statistics are those of all examples */
+    const uint64_t *scratch; /* bytes: one per call of the network */
+    bool one_group;          /* an evaluation: statistics are those of all examples */
     uint64_t align;
 } value_sizes;
 

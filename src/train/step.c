@@ -225,7 +225,7 @@ static tas_status merge_shards(step *s, const op_call *call)
     const mem operand[] = {w->shard_folds, w->tensor[out]};
     tas_status status = n ? workspace_run_part(w, call, &own) : TAS_OK;
     if (!status) status = share(s, &w->shard_folds, w->network->tensors[out].elements);
-    return status ? status : device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+    return status ? status : device_run(w->device, &args, operand, workspace_scratch(w, call));
 }
 
 /* With one shard such a call has all rows of the batch, whatever the leaves. */

@@ -276,7 +276,7 @@ tas_status update_run(update *u)
         const update_call *call = &u->calls[u->accepted];
         mem operand[OP_OPERANDS];
         for (int o = 0; op_get(call->args.op)->operand[o].name; o++) operand[o] = *call->operand[o];
-        status = device_run(u->w->device, &call->args, operand, &u->w->part[PART_SCRATCH]);
+        status = device_run(u->w->device, &call->args, operand, NULL);
         if (!status) u->accepted++;
         /* Smaller tiles would lose what the tile has left, and the gradients that are stored. */
         if (status == TAS_NO_MEMORY && workspace_fuses(u->w)) return TAS_DEVICE_FAILED;

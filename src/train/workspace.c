@@ -132,10 +132,22 @@ static tas_status slice_passes(workspace *w)
     return status;
 }
 
+static tas_status slice_scratch(workspace *w)
+{
+    const size_t count = (size_t)network_calls(w->network) * (size_t)w->plan.passes.count;
+    tas_status status = TAS_OK;
+    w->pass = 0;
+    w->scratch = calloc(count + 1, sizeof *w->scratch);
+    if (!w->scratch) return fail(w->network->context, TAS_NO_MEMORY, "no memory for a list of pieces of memory");
+    for (size_t i = 0; i < count && !status; i++) status = slice_region(w, &w->plan.scratch[i], &w->scratch[i]);
+    return status;
+}
+
 static tas_status make_slices(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = slice_noise(w);
+    if (!status) status = slice_scratch(w);
     if (!status) status = slice_velocities(w);
     if (!status) status = slice_stored(w);
     w->panel_width = p->panel_width;
@@ -173,7 +185,8 @@ static void release_slices(workspace *w)
     free(w->slice);
     free(w->values);
     free(w->kept);
-    w->slice = w->values = w->kept = NULL;
+    free(w->scratch);
+    w->slice = w->values = w->kept = w->scratch = NULL;
     w->slice_count = 0;
 }
 
@@ -369,6 +382,13 @@ static uint8_t find_replaced(const op_row *row, const op_args *args, const mem *
     return 0;
 }
 
+/* The total stands for the sum of an unfinished granule, if there is none. */
+static const mem *operand_of(const workspace *w, int t, bool chains)
+{
+    const tensor *all = w->network->tensors;
+    return &w->tensor[chains && all[t].role == ROLE_PARTIAL ? all[all[t].parameter].gradient : t];
+}
+
 tas_status workspace_run_part(workspace *w, const op_call *call, const call_part *part)
 {
     op_args args = call->args;
@@ -384,11 +404,12 @@ tas_status workspace_run_part(workspace *w, const op_call *call, const call_part
     args.at = w->at;
     args.epoch = w->epoch;
     args.seed = w->seed;
-    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
+    const bool chains = op_chains(&args);
+    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = *operand_of(w, call->operand[o], chains);
     if (part->out) operand[op_result(op_get(args.op))] = *part->out;
     args.replaces = find_replaced(op_get(args.op), &args, operand);
     w->place.call = call;
-    const tas_status status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+    const tas_status status = device_run(w->device, &args, operand, workspace_scratch(w, call));
     w->place.call = NULL;
     const bool loss = call == &w->network->forward[w->network->forward_count - 1];
     return status || !loss || !w->plan.weighted ? status : weigh(w, &args);
@@ -403,6 +424,7 @@ tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t
 void workspace_begin_pass(workspace *w, int pass)
 {
     const size_t tensors = (size_t)w->network->tensor_count;
+    w->pass = pass;
     for (size_t t = 0; t < tensors && w->values; t++) {
         const size_t i = (size_t)pass * tensors + t;
         if (w->plan.values[i].part >= 0) w->tensor[t] = w->values[i];

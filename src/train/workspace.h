@@ -41,6 +41,8 @@ typedef struct workspace {
     mem *slice;  /* pieces of the parts, of which the others here are copies; */
     int slice_count;
     mem *values, *kept; /* one per pass and tensor; per tensor and tile. NULL: a step has one pass */
+    mem *scratch;       /* one per pass and call of the network; empty if it needs none */
+    int pass;           /* that runs now */
     host_mem kept_host; /* what is kept, if it lies on the host */
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
@@ -123,8 +125,14 @@ typedef struct call_part {
 } call_part;
 tas_status workspace_run_part(workspace *w, const op_call *call, const call_part *part);
 
-/* Makes w->tensor that of a pass; then, for each tile, that of the tile, and loads what was kept of it on the host.
- * workspace_store() keeps what the tile has made, if it goes to the host. */
+/* The scratch memory of a call in the pass that runs. */
+static inline const mem *workspace_scratch(const workspace *w, const op_call *call)
+{
+    return &w->scratch[w->pass * network_calls(w->network) + call->number];
+}
+
+/* Makes w->tensor and w->pass those of a pass; then, for each tile, that of the tile, and loads what was kept of it on
+ * the host. workspace_store() keeps what the tile has made, if it goes to the host. */
 void workspace_begin_pass(workspace *w, int pass);
 tas_status workspace_begin_tile(workspace *w, int pass, uint32_t tile);
 tas_status workspace_store(workspace *w, int pass, uint32_t tile);

@@ -39,12 +39,13 @@ def _(t):
 BOUNDS = {"mlp": (397510, 784 + 500), "lenet": (431080, 784 + 11520 + 2880 + 3200 + 800 + 500)}
 
 
-@case("plan: a lower bound of weights, gradient, state and what backward reads; steps need at most 1.2 times that")
+@case("plan: a lower bound of weights, gradient, state and what backward reads; steps need at most 1.12 times that")
 def _(t):
     for net in ("mlp", "lenet", "cnn", "resnet20"):
-        for batch in (64, 512):
+        for batch in (1, 8, 64, 512):
             o = json.loads(t.run("plan", net, "--device", "reference", "--batch", str(batch), "--json").out)
-            expect(o["lower_bound"] <= o["step_bytes"] <= 1.2 * o["lower_bound"], f"{net} {batch}: {o}")
+            expect(o["step_bytes"] <= 1.12 * o["lower_bound"], f"{net} {batch}: {o}")
+            expect(o["lower_bound"] <= o["step_bytes"] or batch < 64, f"{net} {batch}: {o}")
             steps = o["bytes_total"] - o["parts"]["staging"] - o["host_bytes"]
             expect(o["step_bytes"] == steps and not o["parts"]["data set"], f"{net} {batch}: {o}")
             if net in BOUNDS:
