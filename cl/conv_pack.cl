@@ -56,15 +56,28 @@ KERNEL conv_pack_weights(const __global float *restrict w /* (O, CG, T) */, __gl
     }
 }
 
-// Copies the granules of four lanes, from n, n + granule, ..., to four places of each step. The granule is a multiple
-// of 4 examples.
-INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint n, uint granule, uint i)
+/* Which of the `all` elements of an example are packed: all of them in their order, if `across` is 0; or of each plane
+ * `lines` lines of `across` elements, `line` and `step` elements apart. */
+#define PLACES uint all, uint across, uint lines, uint plane, uint line, uint step
+
+INLINE size_t place_of(uint i, uint across, uint lines, uint plane, uint line, uint step)
+{
+    if (across == 0)
+        return i;
+    const uint row = i / across, c = row / lines;
+    return (size_t)c * plane + (row - c * lines) * line + (i - row * across) * step;
+}
+
+// Copies element `place` of the granules of four lanes, from n, n + granule, ..., to element i at four places of each
+// step. The granule is a multiple of 4 examples.
+INLINE void deal_fours(const __global float *x, __global float *y, uint all, size_t place, uint elements, uint n,
+                       uint granule, uint i)
 {
     for (uint s = 0; s < granule; s += 4) {
         float4 t[4];
         UNROLL for (int j = 0; j < 4; j++) {
             const uint from = n + j * granule + s;
-            t[j] = vload4(0, x + ((size_t)(from / PANEL) * elements + i) * PANEL + from % PANEL);
+            t[j] = vload4(0, x + ((size_t)(from / PANEL) * all + place) * PANEL + from % PANEL);
         }
         transpose_fours(t);
         UNROLL for (int j = 0; j < 4; j++)
@@ -73,10 +86,11 @@ INLINE void deal_fours(const __global float *x, __global float *y, uint elements
 }
 
 // The same for granules of two examples.
-INLINE void deal_pairs(const __global float *x, __global float *y, uint elements, uint n, uint i)
+INLINE void deal_pairs(const __global float *x, __global float *y, uint all, size_t place, uint elements, uint n,
+                       uint i)
 {
-    const float4 a = vload4(0, x + ((size_t)(n / PANEL) * elements + i) * PANEL + n % PANEL);
-    const float4 b = vload4(0, x + ((size_t)((n + 4) / PANEL) * elements + i) * PANEL + (n + 4) % PANEL);
+    const float4 a = vload4(0, x + ((size_t)(n / PANEL) * all + place) * PANEL + n % PANEL);
+    const float4 b = vload4(0, x + ((size_t)((n + 4) / PANEL) * all + place) * PANEL + (n + 4) % PANEL);
     vstore4((float4)(a.x, a.z, b.x, b.z), 0, y + (size_t)i * VEC);
     vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC);
 }
@@ -85,7 +99,7 @@ INLINE void deal_pairs(const __global float *x, __global float *y, uint elements
  * examples each, which begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items:
  * ceil(elements / RUN), passes. */
 KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule,
-                          uint count)
+                          uint count, PLACES)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), pass = get_global_id(1);
     const uint lanes = min((uint)VEC, count - pass * VEC);
@@ -94,18 +108,20 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
     // four neighbors lie in one panel if granules begin at multiples of 4
     const uint by_fours = from % 4 + PANEL % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
     for (uint i = begin; i < end; i++) {
+        const size_t place = place_of(i, across, lines, plane, line, step);
         for (uint lane = 0; lane < by_fours; lane += 4) {
             if (granule == 2)
-                deal_pairs(x, y + lane, elements, from + lane * granule, i);
+                deal_pairs(x, y + lane, all, place, elements, from + lane * granule, i);
             else
-                deal_fours(x, y + lane, elements, from + lane * granule, granule, i);
+                deal_fours(x, y + lane, all, place, elements, from + lane * granule, granule, i);
         }
     }
     for (uint s = 0; s < granule; s++) {
         for (uint lane = by_fours; lane < VEC; lane++) {
             const uint n = from + min(lane, lanes - 1) * granule + s;
             for (uint i = begin; i < end; i++) {
-                const float value = x[((size_t)(n / PANEL) * elements + i) * PANEL + n % PANEL];
+                const size_t place = place_of(i, across, lines, plane, line, step);
+                const float value = x[((size_t)(n / PANEL) * all + place) * PANEL + n % PANEL];
                 y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;
             }
         }
@@ -114,12 +130,12 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
 
 /* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels starting at
  * from / PANEL. */
-KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements, uint from, uint count)
+KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements, uint from, uint count, PLACES)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN);
     const uint panel = from / PANEL + get_global_id(1);
     const uint first = max(from, panel * PANEL), last = min(from + count, (panel + 1) * PANEL);
-    x += (size_t)panel * elements * PANEL;
+    x += (size_t)panel * all * PANEL;
     for (uint n = first; n < last;) {
         const __global float *lanes = x + n % PANEL;
         __global float *rows = y + (size_t)(n - from) * elements;
@@ -128,14 +144,14 @@ KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements,
         for (; some == 4 && i + 4 <= end; i += 4) {
             float4 t[4];
             UNROLL for (int j = 0; j < 4; j++)
-                t[j] = vload4(0, lanes + (size_t)(i + j) * PANEL);
+                t[j] = vload4(0, lanes + place_of(i + j, across, lines, plane, line, step) * PANEL);
             transpose_fours(t);
             UNROLL for (int j = 0; j < 4; j++)
                 vstore4(t[j], 0, rows + (size_t)j * elements + i);
         }
         for (; i < end; i++) {
             for (uint j = 0; j < some; j++)
-                rows[(size_t)j * elements + i] = lanes[(size_t)i * PANEL + j];
+                rows[(size_t)j * elements + i] = lanes[place_of(i, across, lines, plane, line, step) * PANEL + j];
         }
         n += some;
     }

@@ -576,7 +576,11 @@ plant(
     "src/device/opencl/launchers/conv.c",
     "conv_backward_weights conv_backward_parameters",
     [CPU],
-    [("return a->n == 1 && op_panel_width(a) == 1;", "return a->n == 1;")],
+    [
+        ("return a->n == 1 && op_panel_width(a) == 1;", "return a->n == 1;"),
+        ("s[WINDOW_GRANULE] != 1 && !is_row(a);", "!is_row(a);"),
+        ("> 1 && !s[WINDOW_PY] && !s[WINDOW_PX] &&", "> 1 &&"),
+    ],
 )
 plant(
     "cl/dense_bias.h",
@@ -644,6 +648,8 @@ plant(
         ("? lanes / 4 * 4 : 0;", "? (lanes + 3) / 4 * 4 : 0;",
          "lanes past the last granule are not added to the total, whatever they hold"),
         ("vstore4((float4)(a.y, a.w, b.y, b.w), 0,", "vstore4((float4)(a.y, a.w, b.w, b.y), 0,"),
+        ("(row - c * lines) * line + (i - row * across) * step;", "(row - c * lines) * line + (i - row * across);"),
+        ("(size_t)c * plane + (row - c * lines) * line", "(size_t)c * plane + row * line"),
         ("const uint n = from + min(lane, lanes - 1) * granule + s;",
          "const uint n = from + min(lane, lanes - 1) + s;"),
         ("to[j * example + (size_t)p * VEC + o] = o < left ? value : 0.0f;",

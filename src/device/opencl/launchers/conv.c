@@ -211,6 +211,7 @@ typedef struct weights_way {
     uint32_t cols, rows, spread_rows; /* blocks of sums: with granules in the lanes, and with outputs there */
     uint32_t vectors;                 /* of the outputs of a group */
     uint64_t x, dy, spread_dy;        /* elements per example */
+    op_args read;                     /* the call, with x as the products read it */
 } weights_way;
 
 /* Blocks of sums: taps; outputs, with granules in the lanes; vectors, with outputs there. */
@@ -253,6 +254,17 @@ static int usual_blocks(const tas_device *device, const op_args *a, uint32_t vec
     return i;
 }
 
+/* Whether x is read in place. */
+static bool is_row(const op_args *a) { return a->n == 1 && op_panel_width(a) == 1; }
+
+/* A window of a single tap may step over positions of x. Those that it reads are packed as a plane of their own. */
+static bool skips(const op_args *a)
+{
+    const uint32_t *s = a->size;
+    return taps_of(a) == 1 && s[WINDOW_SY] * (uint64_t)s[WINDOW_SX] > 1 && !s[WINDOW_PY] && !s[WINDOW_PX] &&
+           s[WINDOW_GRANULE] != 1 && !is_row(a);
+}
+
 static weights_way way_of(const tas_device *device, const op_args *a)
 {
     weights_way w = {.vec = opencl_vector_width(device), .granule = a->size[WINDOW_GRANULE]};
@@ -262,7 +274,13 @@ static weights_way way_of(const tas_device *device, const op_args *a)
     w.cols = f->size[COLS];
     w.rows = f->size[OUTPUTS];
     w.spread_rows = f->size[SPREAD];
-    w.x = window_in_elements(a);
+    w.read = *a;
+    if (skips(a)) {
+        w.read.size[WINDOW_H_IN] = a->size[WINDOW_OH];
+        w.read.size[WINDOW_W_IN] = a->size[WINDOW_OW];
+        w.read.size[WINDOW_SY] = w.read.size[WINDOW_SX] = 1;
+    }
+    w.x = window_in_elements(&w.read);
     w.dy = window_out_elements(a);
     w.spread_dy = (uint64_t)a->size[WINDOW_GROUPS] * w.vectors * w.vec * positions_of(a);
     return w;
@@ -274,9 +292,6 @@ static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes, uin
     const uint64_t fit = device_limit(device, most / bytes ? most / bytes : 1, 1);
     return wanted < fit ? wanted : fit;
 }
-
-/* Whether x of the tile, one example, is a row as it lies. */
-static bool is_row(const op_args *a) { return a->n == 1 && op_panel_width(a) == 1; }
 
 /* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
 static uint64_t example_bytes(const weights_way *w, const op_args *a)
@@ -363,7 +378,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
         ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&bias[0]), A_MEM(&bias[1]), A_U32(r->dy_at));
     const launch_arg more[] = {A_U32(w->granule), A_U32(r->begin), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
                                A_U32(r->biased),  A_U32(r->pitch), A_U32(count), A_U32(lines),    A_U32(across)};
-    add_geometry(&args, a);
+    add_geometry(&args, &w->read);
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) launch_add(&args, more[i]);
     launch_range range = launch_line(1, block_count(all, count));
     range.global[1] = row_blocks;
@@ -371,15 +386,30 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     return launch_kernel(device, kernel, range, &args);
 }
 
-/* Packs `count` whole granules of one operand, from example r of the tile on. */
-static tas_status pack_granules(tas_device *device, const op_args *a, const weights_way *w, const mem *from,
-                                const mem *to, uint32_t at, uint64_t elements, uint32_t r, uint32_t count)
+/* Which elements of an operand are packed. */
+static void add_places(launch_args *args, const op_args *a, bool skips_some, uint64_t elements)
 {
+    const uint32_t *s = a->size, line = s[WINDOW_SY] * s[WINDOW_W_IN];
+    const launch_arg more[] = {A_U32((uint32_t)(skips_some ? window_in_elements(a) : elements)),
+                               A_U32(skips_some ? s[WINDOW_OW] : 0),
+                               A_U32(s[WINDOW_OH]),
+                               A_U32(s[WINDOW_H_IN] * s[WINDOW_W_IN]),
+                               A_U32(line),
+                               A_U32(s[WINDOW_SX])};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) launch_add(args, more[i]);
+}
+
+/* Packs `count` whole granules of x or dy, from example r of the tile on. */
+static tas_status pack_granules(tas_device *device, const op_args *a, const weights_way *w, bool of_x, const mem *from,
+                                const mem *to, uint32_t at, uint32_t r, uint32_t count)
+{
+    const uint64_t elements = of_x ? w->x : w->dy;
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv_pack_granules", w->lanes, &kernel);
     if (status) return status;
-    const launch_args args =
+    launch_args args =
         ARGS(A_MEM(from), A_MEM(to), A_U32(at), A_U32((uint32_t)elements), A_U32(r), A_U32(w->granule), A_U32(count));
+    add_places(&args, a, of_x && skips(a), elements);
     launch_range range = launch_line(1, block_count(elements, PACK_RUN));
     range.global[1] = block_count(count, w->lanes);
     range.local[1] = 1;
@@ -413,8 +443,8 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
         const uint32_t dy_at = (uint32_t)(block_count(some, w->lanes) * w->lanes * w->granule * w->x);
-        status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
-        if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
+        status = pack_granules(device, a, w, true, &m[0], scratch, 0, r, some);
+        if (!status) status = pack_granules(device, a, w, false, &m[1], scratch, dy_at, r, some);
         const weights_run run = {
             .x = scratch, .dy = scratch, .dy_at = dy_at, .n = some, .first = number + done, .pitch = w->lanes};
         if (!status) status = run_weights(device, a, w, &run, m);
@@ -430,7 +460,8 @@ static tas_status pack_rows(tas_device *device, const op_args *a, const weights_
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv_pack_rows", w->vec, &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
+    add_places(&args, a, skips(a), w->x);
     const launch_range range = {.global = {block_count(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
     return launch_kernel(device, kernel, range, &args);
 }
