@@ -115,15 +115,10 @@ INLINE void add_strip(vec sums[ROWS][COLS], const block *b, apart a, const __glo
     }
     for (int y = max(y0, b->y_from); y < y_to; y++) {
         const __global float *xy = x + b->x + y * a.x_line, *dyy = dy + (size_t)y * OW * a.dy_step;
-        // the first edge and what is inside, and the second edge, so that the code for an edge is there once
-#pragma unroll 1
-        for (int at = from; at < to;) {
-            const int edge = at < all_from ? all_from : at < all_to ? at : to, end = max(edge, all_to);
-            add_edge(c, b, xy, dyy, at_x, at_dy, a.x_step, a.dy_step, at, edge);
-            add_inside(c, xy + edge * a.x_step, dyy + (size_t)edge * a.dy_step, at_x, at_dy, a.x_step, a.dy_step,
-                       end - edge);
-            at = end;
-        }
+        add_edge(c, b, xy, dyy, at_x, at_dy, a.x_step, a.dy_step, from, all_from);
+        add_inside(c, xy + all_from * a.x_step, dyy + (size_t)all_from * a.dy_step, at_x, at_dy, a.x_step, a.dy_step,
+                   all_to - all_from);
+        add_edge(c, b, xy, dyy, at_x, at_dy, a.x_step, a.dy_step, all_to, to);
     }
     UNROLL for (int t = 0; t < COLS; t++) {
         UNROLL for (int r = 0; r < ROWS; r++)
