@@ -197,9 +197,9 @@ const op_row *op_get(op_id op);
 /* The last operand that a call writes. */
 int op_result(const op_row *row);
 
-/* Whether a call's sum over its batch is one chain; if the batch is a single granule, it becomes one. Then the operands
- * for sums of unfinished granules are not used, and may be those of the totals. */
-bool op_chains(op_args *args);
+/* Whether a sum over the batch has several granules. Otherwise the operands for sums of unfinished granules may be
+ * those of the totals. */
+bool op_has_granules(const op_args *args);
 
 /* Each element of an operand once, or twice if it is read and written. */
 uint64_t op_moves_all(const op_args *args, int operand);

@@ -81,12 +81,10 @@ static const op_row *const rows[OP_COUNT] = {
 
 const op_row *op_get(op_id op) { return rows[op]; }
 
-bool op_chains(op_args *args)
+bool op_has_granules(const op_args *args)
 {
     const uint8_t place = op_get(args->op)->granule;
-    uint32_t *granule = place ? &args->size[place - 1] : NULL;
-    if (granule && *granule >= args->batch) *granule = 0;
-    return granule && !*granule;
+    return place && args->size[place - 1] && args->size[place - 1] < args->batch;
 }
 
 uint64_t op_moves_all(const op_args *args, int operand)

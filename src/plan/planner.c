@@ -230,7 +230,7 @@ static void add_partials(planner *pl)
     for (int c = 0; c < network->backward_count && pl->request.training; c++) {
         op_args args = network->backward[c].args;
         args.batch = planner_leaf(pl);
-        if (op_chains(&args)) continue;
+        if (!op_has_granules(&args)) continue;
         for (int o = 0; op_get(args.op)->operand[o].name; o++) {
             const int t = network->backward[c].operand[o];
             const tensor *of = &network->tensors[t];

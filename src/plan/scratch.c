@@ -54,7 +54,6 @@ static void ask_tile(scratch_call *call, const plan_device *device, uint32_t bat
     args.batch = batch;
     args.n = call->whole_batch ? batch : tile;
     args.panel_width = call->batch_panels ? panel_width : 1;
-    op_chains(&args);
     raise(&call->bytes, device->scratch(device->self, &args));
 }
 

@@ -382,11 +382,12 @@ static uint8_t find_replaced(const op_row *row, const op_args *args, const mem *
     return 0;
 }
 
-/* The total stands for the sum of an unfinished granule, if there is none. */
-static const mem *operand_of(const workspace *w, int t, bool chains)
+/* The total stands for the sum of an unfinished granule, if that has no memory: no batch has several granules then. */
+static const mem *operand_of(const workspace *w, int t)
 {
     const tensor *all = w->network->tensors;
-    return &w->tensor[chains && all[t].role == ROLE_PARTIAL ? all[all[t].parameter].gradient : t];
+    const bool stands = all[t].role == ROLE_PARTIAL && w->plan.tensor[t].part < 0;
+    return &w->tensor[stands ? all[all[t].parameter].gradient : t];
 }
 
 tas_status workspace_run_part(workspace *w, const op_call *call, const call_part *part)
@@ -404,8 +405,7 @@ tas_status workspace_run_part(workspace *w, const op_call *call, const call_part
     args.at = w->at;
     args.epoch = w->epoch;
     args.seed = w->seed;
-    const bool chains = op_chains(&args);
-    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = *operand_of(w, call->operand[o], chains);
+    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = *operand_of(w, call->operand[o]);
     if (part->out) operand[op_result(op_get(args.op))] = *part->out;
     args.replaces = find_replaced(op_get(args.op), &args, operand);
     w->place.call = call;

@@ -55,7 +55,6 @@ static tas_status prepare_list(tas_device *device, const tas_network *network, c
         op_args args = calls[c].args;
         if (leaves_to_update(device, &calls[c], n)) continue;
         args.n = args.batch = n;
-        op_chains(&args);
         args.panel_width = network_has_batch_panels(network, &calls[c]) ? device_batch_panel(device, n) : 1;
         status = device_run(device, &args, none, none);
     }

@@ -180,20 +180,30 @@ static tas_status backward_parameters(tas_device *device, const op_args *a, cons
     return launch_parameters(device, a, m, scratch, backward_weights, backward_bias);
 }
 
+/* Bytes for tiles of up to so many examples. CLBlast copies operands that do not fill its blocks, and so wants more for
+ * some numbers of examples than for the next one. */
+static uint64_t temporary_bytes(tas_device *device, const op_args *a, clblast_product (*product)(const op_args *))
+{
+    op_args less = *a;
+    if (less.n > 1) less.n--;
+    const uint64_t bytes = clblast_temporary_bytes(device, product(a));
+    const uint64_t others = clblast_temporary_bytes(device, product(&less));
+    return bytes > others ? bytes : others;
+}
+
 static uint64_t forward_scratch(tas_device *device, const op_args *a)
 {
-    return clblast_temporary_bytes(device, forward_product(a));
+    return temporary_bytes(device, a, forward_product);
 }
 /* Whether a masking x is replaced is not known yet. */
 static uint64_t input_scratch(tas_device *device, const op_args *a)
 {
-    const clblast_product p = input_product(a);
-    const uint64_t wanted = block_count(clblast_temporary_bytes(device, p), sizeof(float));
-    return (wanted + (a->masked ? (uint64_t)p.m * p.n : 0)) * sizeof(float);
+    const uint64_t wanted = block_count(temporary_bytes(device, a, input_product), sizeof(float));
+    return (wanted + (a->masked ? (uint64_t)a->n * a->size[DENSE_INPUTS] : 0)) * sizeof(float);
 }
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    return clblast_temporary_bytes(device, weights_product(a));
+    return temporary_bytes(device, a, weights_product);
 }
 
 static uint64_t parameters_scratch(tas_device *device, const op_args *a)
