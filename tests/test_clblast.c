@@ -56,6 +56,27 @@ START_TEST(other_operations_stay_exact)
 }
 END_TEST
 
+/* A plan asks for the scratch memory of its tile, and smaller tiles come, too. */
+START_TEST(scratch_covers_smaller_tiles)
+{
+    static const op_id ops[] = {OP_DENSE_FORWARD, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_PARAMETERS};
+    static const uint32_t sizes[][2] = {{32, 784}, {500, 800}, {10, 500}};
+    uint64_t most = 0;
+    for (size_t i = 0; i < 3 * sizeof sizes / sizeof *sizes; i++) {
+        uint64_t before = 0;
+        for (uint32_t n = 1; n <= 200; n++) {
+            const op_args args = {.op = ops[i % 3], .n = n, .batch = n, .size = {sizes[i / 3][0], sizes[i / 3][1]}};
+            const uint64_t bytes = device_scratch(device, &args);
+            ck_assert_msg(bytes >= before, "%s: %llu bytes for %u examples, %llu for one less", op_get(args.op)->name,
+                          (unsigned long long)bytes, n, (unsigned long long)before);
+            before = bytes;
+        }
+        most = before > most ? before : most;
+    }
+    ck_assert_uint_gt(most, 0);
+}
+END_TEST
+
 START_TEST(catches_a_bad_row)
 {
     bool right = false;
@@ -87,6 +108,7 @@ int main(void)
     tcase_add_test(cases, passes_its_own_row);
     tcase_add_test(cases, products_are_counted_in_a_profile);
     tcase_add_test(cases, other_operations_stay_exact);
+    tcase_add_test(cases, scratch_covers_smaller_tiles);
     tcase_add_loop_test(cases, catches_a_bad_row, 0, 2);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
