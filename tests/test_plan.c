@@ -45,7 +45,8 @@ static uint64_t fake_scratch(void *self, const op_args *args)
         ck_abort_msg("%s: sizes of a tile are known by then",
                      op_get(args->op)->name); /* each ck_assert costs a write */
     const uint64_t rows = f->odd ? mixed(args->n, (uint32_t)args->op) % 32 : args->n;
-    return f->scratch_a_row * rows * (1 + (uint64_t)args->op % 3) + 5 + (args->panel_width > 1 ? 3 : 0);
+    return f->scratch_a_row * rows * (1 + (uint64_t)args->op % 3) + 5 + (args->panel_width > 1 ? 3 : 0) +
+           (args->masked ? 7 * rows : 0);
 }
 
 typedef struct scene {

@@ -506,7 +506,7 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
     p->stored = pl->request.fuses && mode == MODE_WHOLE ? pl->stored : (plan_range){0, p->trained};
     p->bytes[PART_GRADIENT] = pl->request.training ? p->stored.to - p->stored.from : 0;
     const value_sizes sizes = sizes_of(pl);
-    scratch_ask(&pl->scratch, pl->device, &sizes, p->shards > 1 ? shards_most(pl) : 1);
+    scratch_ask(&pl->scratch, pl->device, &sizes, p->shards > 1 ? shards_most(pl) : 0);
     outline_values(pl);
     add_batch(pl);
     add_sources(pl);

@@ -10,6 +10,7 @@ static int compare_calls(const void *a, const void *b)
     if (x->args.op != y->args.op) return x->args.op < y->args.op ? -1 : 1;
     if (x->batch_panels != y->batch_panels) return x->batch_panels ? 1 : -1;
     if (x->whole_batch != y->whole_batch) return x->whole_batch ? 1 : -1;
+    if (x->args.masked != y->args.masked) return x->args.masked ? 1 : -1;
     const int sizes = memcmp(x->args.size, y->args.size, sizeof x->args.size);
     return sizes ? sizes : memcmp(x->args.scalar, y->args.scalar, sizeof x->args.scalar);
 }
@@ -46,7 +47,7 @@ void scratch_close(scratch *s)
     *s = (scratch){0};
 }
 
-static void raise(uint64_t *most, uint64_t bytes) { *most = bytes > *most ? bytes : *most; }
+static void keep_most(uint64_t *most, uint64_t bytes) { *most = bytes > *most ? bytes : *most; }
 
 static void ask_tile(scratch_call *call, const plan_device *device, uint32_t batch, uint32_t tile, uint32_t panel_width)
 {
@@ -54,7 +55,7 @@ static void ask_tile(scratch_call *call, const plan_device *device, uint32_t bat
     args.batch = batch;
     args.n = call->whole_batch ? batch : tile;
     args.panel_width = call->batch_panels ? panel_width : 1;
-    raise(&call->bytes, device->scratch(device->self, &args));
+    keep_most(&call->bytes, device->scratch(device->self, &args));
 }
 
 /* Of what makes one row of those of shards. */
@@ -64,7 +65,7 @@ static void ask_merge(scratch_call *call, const plan_device *device, uint32_t sh
     args.op = op_get(call->args.op)->merge;
     args.batch = args.n = shards;
     args.shard = 1;
-    if (call->whole_batch && args.op) raise(&call->bytes, device->scratch(device->self, &args));
+    if (call->whole_batch && args.op) keep_most(&call->bytes, device->scratch(device->self, &args));
 }
 
 void scratch_ask(scratch *s, const plan_device *device, const value_sizes *sizes, uint32_t shards)
@@ -74,7 +75,7 @@ void scratch_ask(scratch *s, const plan_device *device, const value_sizes *sizes
         call->bytes = 0;
         ask_tile(call, device, sizes->batch, sizes->tile, sizes->panel_width);
         if (other_step) ask_tile(call, device, sizes->batch, sizes->step_tile, sizes->step_panel_width);
-        if (shards > 1) ask_merge(call, device, shards);
+        if (shards) ask_merge(call, device, shards);
     }
     for (int c = 0; c < network_calls(s->network); c++)
         if (s->place[c] >= 0) s->bytes[c] = s->call[s->place[c]].bytes;

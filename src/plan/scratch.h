@@ -24,7 +24,7 @@ typedef struct scratch {
 bool scratch_open(scratch *s, const tas_network *network, bool training);
 void scratch_close(scratch *s);
 
-/* Asks the device; sizes->scratch is not used. shards: those that have examples, at most. */
+/* Asks the device; sizes->scratch is not used. shards: those that have examples, at most; 0: the batch is one. */
 void scratch_ask(scratch *s, const plan_device *device, const value_sizes *sizes, uint32_t shards);
 
 #endif
