@@ -42,6 +42,11 @@ def tested(env):
     return {line.split()[0] for line in record_of(env)[1:]} - {"pieces"}
 
 
+def cut_in(env):
+    """The operations of which launches cut into pieces were tested."""
+    return [line.split()[1] for line in record_of(env) if line.startswith("pieces ")]
+
+
 def counted(t, env, *words, **more):
     return count_calls(t, env, lambda logged: t.train("--steps", "1", *words, device="pocl", env=logged, **more))
 
@@ -142,8 +147,10 @@ def _(t):
     expect(calls["clCreateProgramWithSource"] in (4, 5) and calls["clCreateKernel"] == 12, f"{calls}")
     _, again = counted(t, env, net="mlp", data=FASHION)
     expect(again["clCreateKernel"] == 12, f"{again}")
-    pieces = [line for line in record_of(env) if line.startswith("pieces ")]
-    expect([line.split()[1] for line in pieces] == ["dense_forward"], f"{pieces}")
+    expect(not cut_in(env), f"{cut_in(env)}")
+    gpu = below_layer(t, TASSELLO_FAULT_TYPE="4", TASSELLO_FAULT_VECTOR_WIDTH="1")
+    t.train("--steps", "1", device="pocl-gpu", env=gpu, net="mlp", data=FASHION)
+    expect(set(cut_in(gpu)) == {"dense_forward"}, f"{cut_in(gpu)}")
 
 
 @case("devices --net tests all operations, after which none is tested again", needs="pocl")
