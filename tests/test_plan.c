@@ -400,9 +400,8 @@ static bool call_held(const tas_network *network, const op_call *call)
 /* An operand of each call is placed, and its scratch is what it wants: of a tile, or of a step that has other lanes. */
 static void check_calls(const scene *s, const plan *p)
 {
-    const int forward = s->network->forward_count;
-    for (int c = 0; c < forward + (s->request.training ? s->network->backward_count : 0); c++) {
-        const op_call *call = c < forward ? &s->network->forward[c] : &s->network->backward[c - forward];
+    for (int c = 0; c < (s->request.training ? network_calls(s->network) : s->network->forward_count); c++) {
+        const op_call *call = network_call(s->network, c);
         uint64_t most = 0;
         ck_assert_int_eq(call->number, c);
         for (int step = 0; step < 2; step++) {

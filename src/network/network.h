@@ -144,8 +144,12 @@ float network_target_std(const tas_network *network, uint32_t output);
 /* Fails if the text's 'normalize' waits for a data set. */
 tas_status network_check_resolved(const tas_network *network);
 
-/* Those of forward and backward. */
+/* How many calls forward and backward have, and the one with that op_call.number. */
 static inline int network_calls(const tas_network *n) { return n->forward_count + n->backward_count; }
+static inline const op_call *network_call(const tas_network *n, int number)
+{
+    return number < n->forward_count ? &n->forward[number] : &n->backward[number - n->forward_count];
+}
 
 /* Whether a call only copies a value, operand 0, into the other layout. */
 bool network_copies(const op_call *call);

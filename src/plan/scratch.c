@@ -18,7 +18,7 @@ static int compare_calls(const void *a, const void *b)
 /* The layers of a deep network are alike, and so are their calls. */
 bool scratch_open(scratch *s, const tas_network *network, bool training)
 {
-    const int forward = network->forward_count, all = network_calls(network), count = training ? all : forward;
+    const int all = network_calls(network), count = training ? all : network->forward_count;
     *s = (scratch){.network = network};
     s->call = malloc((size_t)(count + 1) * sizeof *s->call);
     s->place = malloc((size_t)(all + 1) * sizeof *s->place);
@@ -26,7 +26,7 @@ bool scratch_open(scratch *s, const tas_network *network, bool training)
     if (!s->call || !s->place || !s->bytes) return false;
     for (int c = 0; c < all; c++) s->place[c] = -1;
     for (int c = 0; c < count; c++) {
-        const op_call *call = c < forward ? &network->forward[c] : &network->backward[c - forward];
+        const op_call *call = network_call(network, c);
         s->call[c] =
             (scratch_call){call->args, network_has_batch_panels(network, call), call->whole_batch, call->number, 0};
     }

@@ -48,9 +48,8 @@ static tas_status measure_list(tune *t, bench *b, const op_call *list, int count
 static double step_flops(const tas_network *network, uint32_t batch)
 {
     double flops = 0;
-    for (int c = 0; c < network->forward_count + network->backward_count; c++) {
-        const op_call *call =
-            c < network->forward_count ? &network->forward[c] : &network->backward[c - network->forward_count];
+    for (int c = 0; c < network_calls(network); c++) {
+        const op_call *call = network_call(network, c);
         const op_row *row = op_get(call->args.op);
         if (row->flops) flops += (double)row->flops(&call->args) * batch;
     }
