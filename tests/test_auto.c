@@ -154,14 +154,22 @@ START_TEST(a_noise_scale_that_is_not_known)
 }
 END_TEST
 
+/* On a busy machine the probe may not come to know how long steps take: then the default, with its rate. */
+static bool was_too_busy(const tas_train_options *options, uint64_t count)
+{
+    uint32_t batch = 64;
+    if (!strstr(reason, "timed well enough") && !strstr(reason, "too long for a probe")) return false;
+    while (batch > 1 && batch > count / 10) batch /= 2;
+    ck_assert_msg(options->batch == batch && options->lr == 0.05f * (float)batch / 64, "batch %u lr %g: %s",
+                  options->batch, (double)options->lr, reason);
+    return true;
+}
+
 /* What is chosen is a power of two, at most a tenth of the set, with the rate of McCandlish et al. */
 static void check_choice(const tas_train_options *options, uint64_t count)
 {
     char said[64];
-    if (strstr(reason, "timed well enough")) { /* on a busy machine */
-        ck_assert(options->batch == 64 && options->lr == 0.05f);
-        return;
-    }
+    if (was_too_busy(options, count)) return;
     snprintf(said, sizeof said, "Batch %u with learning rate %.3g, interpolated", options->batch, (double)options->lr);
     ck_assert_msg(strstr(reason, said) != NULL, "no '%s' in: %s", said, reason);
     ck_assert(!(options->batch & (options->batch - 1)) && (options->batch <= count / 10));
