@@ -19,10 +19,11 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
+#define BLOCKS 8
+#define WIDE (BLOCKS * ROWS) // inputs of a work-item
+
 // ---- To the inputs ----
 
-#define BLOCKS 8
-#define WIDE (BLOCKS * ROWS)
 #define STRIP 128          // outputs at most
 #define LINE (STRIP + VEC) // between the lines of two inputs, so that those of a block are not in one set of a cache
 #define GROUP 8            // panels at most
@@ -120,23 +121,18 @@ KERNEL dense_backward_input_near(const __global float *dyt /* dense_pack_rows of
 
 // ---- To the weights ----
 
-#undef BLOCKS
-#undef STRIP
-#define BLOCKS 4
-#define STRIP 256 // examples at most
+#define EXAMPLES 256 // of a strip at most
 
-// Adds `count` examples, of which `whole` have PANEL floats of dY, to the sums of a block, which begin, or continue
-// those in `partial`.
-INLINE void add_examples(const float *near, const __global float *dy, ulong pitch, uint whole, uint outputs, uint count,
-                         uint inputs, bool begins, bool closed, bool add, __global float *total,
-                         __global float *partial)
+// Adds `count` examples to the sums of a block, which begin, or continue those in `partial`.
+INLINE void add_examples(const float *x, const float *dy, uint outputs, uint count, uint inputs, bool begins,
+                         bool closed, bool add, __global float *total, __global float *partial)
 {
     vec c[ROWS][VECS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
-    chain_examples(c, near, WIDE, dy, pitch, whole, outputs, count);
+    chain_examples(c, x, WIDE, dy, outputs, count);
     store_sums(c, ROWS, inputs, closed, add, total, partial);
 }
 
@@ -153,7 +149,7 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
 {
     const uint i0 = get_global_id(0) * WIDE, wide = min((uint)WIDE, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
-    float near[STRIP * WIDE];
+    float near[EXAMPLES * WIDE], near_dy[EXAMPLES * PANEL];
     for (uint p = p0, o0 = p0 * PANEL; p < p0 + count && i0 == 0 && !no_bias; p++, o0 += PANEL)
         add_biases(dy + p * panel_apart, pitch, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
                    first, batch, granule);
@@ -171,11 +167,11 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
         copy_inputs(near, WIDE, x + (ulong)n * I, wide, run, I);
         for (uint p = 0; p < count; p++) {
             const uint from_dy = (p0 + p) * panel_apart + n * pitch, outputs = min((uint)PANEL, O - (p0 + p) * PANEL);
-            const uint whole = whole_rows(from_dy, pitch, end, outputs, run);
+            copy_outputs(near_dy, dy + from_dy, pitch, whole_rows(from_dy, pitch, end, outputs, run), outputs, run);
             for (uint b = 0; b * ROWS < wide; b++) {
                 const ulong at = ((ulong)p * I + b * ROWS) * PANEL;
-                add_examples(near + b * ROWS, dy + from_dy, pitch, whole, outputs, run,
-                             wide - b * ROWS, within == 0, closed, closed && j >= granule, total + at, partial + at);
+                add_examples(near + b * ROWS, near_dy, outputs, run, wide - b * ROWS, within == 0, closed,
+                             closed && j >= granule, total + at, partial + at);
             }
         }
     }

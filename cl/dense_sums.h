@@ -72,18 +72,36 @@ INLINE void copy_inputs(float *near, const uint most, const __global float *x, u
     }
 }
 
-// c(r, lane) = fma(near[n][r], dy(n, lane), c(r, lane)) for `count` examples, whose rows in `near` are `most` floats
-// apart, and of which `whole` have PANEL floats of dY; 0 in the lanes of outputs that are missing.
-INLINE void chain_examples(vec c[ROWS][VECS], const float *near, const uint most, const __global float *dy, ulong pitch,
-                           uint whole, uint outputs, uint count)
+// near[n][lane] = dy(n, lane) of `count` examples, of which `whole` have PANEL floats of dY.
+INLINE void copy_outputs(float *near, const __global float *dy, ulong pitch, uint whole, uint outputs, uint count)
 {
-    chain_near(c, ROWS, near, 1, most, dy, pitch, whole);
-    for (uint k = whole; k < count; k++) {
+    for (uint n = 0; n < count; n++, dy += pitch, near += PANEL) {
         vec d[VECS];
-        load_row(d, dy + k * pitch, outputs);
+        if (n < whole) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                d[v] = load_vec(v, dy);
+        } else {
+            load_row(d, dy, outputs);
+        }
+        UNROLL for (int v = 0; v < VECS; v++)
+            store_vec(d[v], v, near);
+    }
+}
+
+// c(r, lane) = fma(x[n][r], dy[n][lane], c(r, lane)) for `count` examples of copies, in which the rows of x are `most`
+// floats apart; 0 in the lanes of outputs that are missing. It is one loop for all rows of dY: with another one for
+// rows that have no PANEL floats, compilers run out of 16 registers and spill a sum in both.
+INLINE void chain_examples(vec c[ROWS][VECS], const float *x, const uint most, const float *dy, uint outputs,
+                           uint count)
+{
+#pragma unroll 1
+    for (uint n = 0; n < count; n++, x += most, dy += PANEL) {
+        vec d[VECS];
+        UNROLL for (int v = 0; v < VECS; v++)
+            d[v] = load_vec(v, dy);
         UNROLL for (int r = 0; r < ROWS; r++) {
             UNROLL for (int v = 0; v < VECS; v++)
-                c[r][v] = fma((vec)(near[k * most + r]), d[v], c[r][v]);
+                c[r][v] = fma((vec)(x[r]), d[v], c[r][v]);
         }
     }
     if (outputs < PANEL)

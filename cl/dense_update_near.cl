@@ -11,7 +11,7 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define BLOCKS 4
+#define BLOCKS 8
 #define WIDE (BLOCKS * ROWS) // inputs of a work-item
 #define MOST 256             // examples
 
@@ -26,11 +26,12 @@ KERNEL dense_sgd_near(const __global float *restrict x /* (N, I) */, const __glo
     const uint p0 = get_global_id(1) * group, end = min(p0 + group, (O + PANEL - 1) / PANEL);
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    float near[MOST * WIDE], mean[ROWS * PANEL];
+    float near[MOST * WIDE], near_dy[MOST * PANEL], mean[ROWS * PANEL];
     if (first_bad[0]) return;
     copy_inputs(near, WIDE, x + i0, wide, N, I);
     for (uint p = p0; p < end; p++) {
-        const uint o0 = p * PANEL, outputs = min((uint)PANEL, O - o0), whole = whole_rows(o0, O, N * O, outputs, N);
+        const uint o0 = p * PANEL, outputs = min((uint)PANEL, O - o0);
+        copy_outputs(near_dy, dy + o0, O, whole_rows(o0, O, N * O, outputs, N), outputs, N);
         if (i0 == 0 && !no_bias)
             move_biases(bias + o0, bias_velocity + o0, dy + o0, divisor, N, O, outputs, nesterov, lr, momentum,
                         bias_decay);
@@ -41,7 +42,7 @@ KERNEL dense_sgd_near(const __global float *restrict x /* (N, I) */, const __glo
                 UNROLL for (int v = 0; v < VECS; v++)
                     c[r][v] = (vec)(0.0f);
             }
-            chain_examples(c, near + i, WIDE, dy + o0, O, whole, outputs, N);
+            chain_examples(c, near + i, WIDE, near_dy, outputs, N);
             mean_vecs(c[0], ROWS * VECS, mean, count, reciprocal, factor);
             UNROLL for (int r = 0; r < ROWS; r++) {
                 if (i + r < wide)

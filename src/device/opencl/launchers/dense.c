@@ -7,16 +7,17 @@
 #include "ops/dense.h"
 
 enum {
-    PACK_ROWS = 32,       /* rows of dY that one work-item of dense_pack_columns packs */
-    COPIED_INPUTS = 1024, /* whose multiples put X's rows into one set of a cache: they are copied, */
-    COPIED = 256,         /* so many columns at once */
-    PACKED_OUTPUTS = 512, /* whose multiples put dY's rows into a few sets of a cache: it is packed */
-    PACKED_WHOLE = 128,   /* examples at most of a batch in one tile for which it is packed, too: vectors are aligned */
+    PACK_ROWS = 32,        /* rows of dY that one work-item of dense_pack_columns packs */
+    COPIED_INPUTS = 1024,  /* whose multiples put X's rows into one set of a cache: they are copied, */
+    COPIED = 256,          /* so many columns at once */
+    PACKED_OUTPUTS = 512,  /* whose multiples put dY's rows into a few sets of a cache: it is packed */
     PACKED_EXAMPLES = 512, /* rows of dY that are packed at once */
     FEW = 4,               /* examples at most for the kernels of dense_few.cl */
     FEW_RUN = 64,          /* inputs of a work-item there */
     NEAR_PANELS = 2,       /* at least for the kernels of dense_near.cl, so that copying costs little */
-    NEAR_EXAMPLES = 256,   /* of a strip there */
+    NEAR_BLOCKS = 8,       /* of a work-item there */
+    NEAR_EXAMPLES = 256,   /* of a strip there at most, */
+    NEAR_STRIP = 96,       /* and usually: x and dY of a strip fit the level 1 cache */
     FAR_EXAMPLES = 1024,   /* from which on vectors of 16 floats gain by them, too: up to twice the rate */
 };
 
@@ -99,9 +100,9 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const form *f
     return program_get_kernel(device, few ? "dense_few" : "dense", name, options, out);
 }
 
-/* The blocks of a work-item in dense_near.cl, and at most as many terms of a strip and panels of a group as there. */
+/* At most as many terms of a strip and panels of a group as in dense_near.cl. */
 typedef struct near_sizes {
-    uint32_t blocks, strip, group;
+    uint32_t strip, group;
 } near_sizes;
 
 static uint32_t near_limit(tas_device *device, uint32_t most, uint32_t small)
@@ -114,8 +115,8 @@ static near_sizes near_sizes_of(tas_device *device, const op_args *a)
 {
     const uint32_t panel = panel_of(device, a), granule = a->size[DENSE_GRANULE];
     if (a->op == OP_DENSE_BACKWARD_INPUT)
-        return (near_sizes){8, near_limit(device, 128 / panel, 1) * panel, near_limit(device, 8, 2)};
-    return (near_sizes){4, granule ? granule : near_limit(device, NEAR_EXAMPLES, 5), near_limit(device, 16, 2)};
+        return (near_sizes){near_limit(device, 128 / panel, 1) * panel, near_limit(device, 8, 2)};
+    return (near_sizes){granule ? granule : near_limit(device, NEAR_STRIP, 5), near_limit(device, 16, 2)};
 }
 
 /* Runs a kernel of dense_near.cl on arguments to which its strips and groups are added. */
@@ -123,7 +124,7 @@ static tas_status run_near(tas_device *device, const op_args *a, const form *f, 
 {
     near_sizes near = near_sizes_of(device, a);
     const size_t panels = panels_of(device, a);
-    const size_t wide = block_count(a->size[DENSE_INPUTS], near.blocks * f->size[ROWS]);
+    const size_t wide = block_count(a->size[DENSE_INPUTS], NEAR_BLOCKS * f->size[ROWS]);
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", opencl_vector_width(device),

@@ -12,7 +12,7 @@ enum {
     COLUMNS = 64,     /* of a work-item of dense_check on processors */
     FEW = 8,          /* examples at most for dense_update.cl */
     FEW_INPUTS = 64,  /* of a work-item there */
-    NEAR_BLOCKS = 4,  /* of a work-item of dense_update_near.cl */
+    NEAR_BLOCKS = 8,  /* of a work-item of dense_update_near.cl */
     NEAR_PANELS = 16, /* and panels, at most */
 };
 
