@@ -15,9 +15,10 @@ enum {
     FEW = 4,               /* examples at most for the kernels of dense_few.cl */
     FEW_RUN = 64,          /* inputs of a work-item there */
     NEAR_PANELS = 2,       /* at least for the kernels of dense_near.cl, so that copying costs little */
-    NEAR_BLOCKS = 8,       /* of a work-item there */
+    NEAR_BLOCKS = 8,       /* of inputs, of a work-item there to the inputs; */
+    NEAR_INPUTS = 96,      /* of one to the weights; */
     NEAR_EXAMPLES = 256,   /* of a strip there at most, */
-    NEAR_STRIP = 96,       /* and usually: x and dY of a strip fit the level 1 cache */
+    NEAR_STRIP = 64,       /* and usually: x and dY of a strip fit the level 1 cache */
     FAR_EXAMPLES = 1024,   /* from which on vectors of 16 floats gain by them, too: up to twice the rate */
 };
 
@@ -124,7 +125,8 @@ static tas_status run_near(tas_device *device, const op_args *a, const form *f, 
 {
     near_sizes near = near_sizes_of(device, a);
     const size_t panels = panels_of(device, a);
-    const size_t wide = block_count(a->size[DENSE_INPUTS], NEAR_BLOCKS * f->size[ROWS]);
+    const uint32_t inputs = a->op == OP_DENSE_BACKWARD_INPUT ? NEAR_BLOCKS * f->size[ROWS] : NEAR_INPUTS;
+    const size_t wide = block_count(a->size[DENSE_INPUTS], inputs);
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", opencl_vector_width(device),
