@@ -121,9 +121,6 @@ KERNEL dense_backward_input_near(const __global float *dyt /* dense_pack_rows of
 
 // ---- To the weights ----
 
-#define EXAMPLES 256 // of a strip at most
-#define INPUTS 96    // of a work-item
-
 // Adds `count` examples to the sums of a block, which begin, or continue those in `partial`.
 INLINE void add_examples(const float *x, const float *dy, uint outputs, uint count, uint inputs, bool begins,
                          bool closed, bool add, __global float *total, __global float *partial)
@@ -133,12 +130,12 @@ INLINE void add_examples(const float *x, const float *dy, uint outputs, uint cou
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
-    chain_examples(c, x, INPUTS, dy, outputs, count);
+    chain_examples(c, x, dy, outputs, count);
     store_sums(c, ROWS, inputs, closed, add, total, partial);
 }
 
 /* dW = dYt X, by the rule of granules: dense_backward_weights in dense.cl, which says where dy is. `strip` examples at
- * a time, a whole granule at least unless the batch is one, and `group` panels per work-item. Work-items:
+ * a time, up to MOST and a whole granule unless the batch is one, and `group` panels per work-item. Work-items:
  * ceil(I / INPUTS), ceil(panels / group). */
 KERNEL dense_backward_weights_near(const __global float *dy, const __global float *x /* (N, I) */,
                                    __global float *total /* panels */,
@@ -150,7 +147,7 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
 {
     const uint i0 = get_global_id(0) * INPUTS, wide = min((uint)INPUTS, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
-    float near[EXAMPLES * INPUTS], near_dy[EXAMPLES * PANEL];
+    float near[MOST * INPUTS], near_dy[NEAR_ROWS * PANEL];
     for (uint p = p0, o0 = p0 * PANEL; p < p0 + count && i0 == 0 && !no_bias; p++, o0 += PANEL)
         add_biases(dy + p * panel_apart, pitch, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
                    first, batch, granule);
@@ -165,14 +162,17 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
         const uint j = first + n, within = j % granule;
         run = min(min(N - n, granule - within), strip);
         const bool closed = within + run == granule || j + run == batch;
-        copy_inputs(near, INPUTS, x + (ulong)n * I, wide, run, I);
+        const uint copied = NEAR_ROWS / run; // panels of dY at once
+        copy_inputs(near, x + (ulong)n * I, wide, run, I);
         for (uint p = 0; p < count; p++) {
-            const uint from_dy = (p0 + p) * panel_apart + n * pitch, outputs = min((uint)PANEL, O - (p0 + p) * PANEL);
-            copy_outputs(near_dy, dy + from_dy, pitch, whole_rows(from_dy, pitch, end, outputs, run), outputs, run);
+            const uint outputs = O - (p0 + p) * PANEL, from_dy = (p0 + p) * panel_apart + n * pitch;
+            if (p % copied == 0)
+                copy_outputs(near_dy, dy + from_dy, panel_apart, pitch, end - from_dy, min(copied, count - p), outputs,
+                             run);
             for (uint b = 0; b * ROWS < wide; b++) {
                 const ulong at = ((ulong)p * I + b * ROWS) * PANEL;
-                add_examples(near + b * ROWS, near_dy, outputs, run, wide - b * ROWS, within == 0, closed,
-                             closed && j >= granule, total + at, partial + at);
+                add_examples(near + b * ROWS, near_dy + p % copied * run * PANEL, outputs, run, wide - b * ROWS,
+                             within == 0, closed, closed && j >= granule, total + at, partial + at);
             }
         }
     }

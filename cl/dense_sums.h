@@ -58,44 +58,53 @@ INLINE void clear_lanes(vec c[ROWS][VECS], const int rows, uint outputs)
     }
 }
 
-// near[n][i] = x(n, i) of `count` examples and `wide` inputs, of at most `most`, a multiple of 8.
-INLINE void copy_inputs(float *near, const uint most, const __global float *x, uint wide, uint count, uint I)
+// Of kernels that copy what they read of some examples.
+#define INPUTS 96      // of a work-item, a multiple of ROWS
+#define MOST 256       // examples copied at once
+#define NEAR_ROWS 1024 // of dY's panels, too
+
+// near[n][i] = x(n, i) of `count` examples and `wide` inputs.
+INLINE void copy_inputs(float *near, const __global float *x, uint wide, uint count, uint I)
 {
-    for (uint n = 0; n < count; n++, x += I, near += most) {
-        if (wide == most) {
-            UNROLL for (uint v = 0; v < most / 8; v++)
+    for (uint n = 0; n < count; n++, x += I, near += INPUTS) {
+        if (wide == INPUTS) {
+            UNROLL for (uint v = 0; v < INPUTS / 8; v++)
                 vstore8(vload8(v, x), v, near);
         } else {
-            for (uint i = 0; i < most; i++)
+            for (uint i = 0; i < INPUTS; i++)
                 near[i] = x[min(i, wide - 1)];
         }
     }
 }
 
-// near[n][lane] = dy(n, lane) of `count` examples, of which `whole` have PANEL floats of dY.
-INLINE void copy_outputs(float *near, const __global float *dy, ulong pitch, uint whole, uint outputs, uint count)
+// near[p][n][lane] = dy(n, p PANEL + lane) of `count` examples and `panels` panels; from dy on there are `outputs`
+// outputs. dense.cl says where they are. Rows are read as far as they go: panel by panel, they would be far apart.
+INLINE void copy_outputs(float *near, const __global float *dy, uint panel_apart, uint pitch, uint end, uint panels,
+                         uint outputs, uint count)
 {
-    for (uint n = 0; n < count; n++, dy += pitch, near += PANEL) {
-        vec d[VECS];
-        if (n < whole) {
+    for (uint n = 0; n < count; n++) {
+        for (uint p = 0; p < panels; p++) {
+            const uint at = n * pitch + p * panel_apart;
+            vec d[VECS];
+            if (at + PANEL <= end) {
+                UNROLL for (int v = 0; v < VECS; v++)
+                    d[v] = load_vec(v, dy + at);
+            } else {
+                load_row(d, dy + at, outputs - p * PANEL);
+            }
             UNROLL for (int v = 0; v < VECS; v++)
-                d[v] = load_vec(v, dy);
-        } else {
-            load_row(d, dy, outputs);
+                store_vec(d[v], v, near + (p * count + n) * PANEL);
         }
-        UNROLL for (int v = 0; v < VECS; v++)
-            store_vec(d[v], v, near);
     }
 }
 
-// c(r, lane) = fma(x[n][r], dy[n][lane], c(r, lane)) for `count` examples of copies, in which the rows of x are `most`
-// floats apart; 0 in the lanes of outputs that are missing. It is one loop for all rows of dY: with another one for
-// rows that have no PANEL floats, compilers run out of 16 registers and spill a sum in both.
-INLINE void chain_examples(vec c[ROWS][VECS], const float *x, const uint most, const float *dy, uint outputs,
-                           uint count)
+// c(r, lane) = fma(x[n][r], dy[n][lane], c(r, lane)) for `count` examples of copies; 0 in the lanes of outputs that are
+// missing. It is one loop for all rows of dY: with another one for rows that have no PANEL floats, compilers run out of
+// 16 registers and spill a sum in both.
+INLINE void chain_examples(vec c[ROWS][VECS], const float *x, const float *dy, uint outputs, uint count)
 {
 #pragma unroll 1
-    for (uint n = 0; n < count; n++, x += most, dy += PANEL) {
+    for (uint n = 0; n < count; n++, x += INPUTS, dy += PANEL) {
         vec d[VECS];
         UNROLL for (int v = 0; v < VECS; v++)
             d[v] = load_vec(v, dy);

@@ -16,9 +16,8 @@ enum {
     FEW_RUN = 64,          /* inputs of a work-item there */
     NEAR_PANELS = 2,       /* at least for the kernels of dense_near.cl, so that copying costs little */
     NEAR_BLOCKS = 8,       /* of inputs, of a work-item there to the inputs; */
-    NEAR_INPUTS = 96,      /* of one to the weights; */
-    NEAR_EXAMPLES = 256,   /* of a strip there at most, */
-    NEAR_STRIP = 64,       /* and usually: x and dY of a strip fit the level 1 cache */
+    NEAR_EXAMPLES = 256,   /* of a strip of one to the weights at most, */
+    NEAR_STRIP = 64,       /* and usually: x and a panel of dY fit the level 1 cache */
     FAR_EXAMPLES = 1024,   /* from which on vectors of 16 floats gain by them, too: up to twice the rate */
 };
 
@@ -101,42 +100,41 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const form *f
     return program_get_kernel(device, few ? "dense_few" : "dense", name, options, out);
 }
 
-/* At most as many terms of a strip and panels of a group as in dense_near.cl. */
-typedef struct near_sizes {
-    uint32_t strip, group;
-} near_sizes;
-
 static uint32_t near_limit(tas_device *device, uint32_t most, uint32_t small)
 {
     const uint64_t limit = device_limit(device, most, small);
     return limit < most ? (uint32_t)limit : most;
 }
 
-static near_sizes near_sizes_of(tas_device *device, const op_args *a)
+static tas_status launch_near(tas_device *device, const op_args *a, const form *f, const char *name, uint32_t inputs,
+                              uint32_t strip, uint32_t group, launch_args *args)
 {
-    const uint32_t panel = panel_of(device, a), granule = a->size[DENSE_GRANULE];
-    if (a->op == OP_DENSE_BACKWARD_INPUT)
-        return (near_sizes){near_limit(device, 128 / panel, 1) * panel, near_limit(device, 8, 2)};
-    return (near_sizes){granule ? granule : near_limit(device, NEAR_STRIP, 5), near_limit(device, 16, 2)};
-}
-
-/* Runs a kernel of dense_near.cl on arguments to which its strips and groups are added. */
-static tas_status run_near(tas_device *device, const op_args *a, const form *f, const char *name, launch_args *args)
-{
-    near_sizes near = near_sizes_of(device, a);
-    const size_t panels = panels_of(device, a);
-    const uint32_t inputs = a->op == OP_DENSE_BACKWARD_INPUT ? NEAR_BLOCKS * f->size[ROWS] : NEAR_INPUTS;
-    const size_t wide = block_count(a->size[DENSE_INPUTS], inputs);
+    const size_t panels = panels_of(device, a), wide = block_count(a->size[DENSE_INPUTS], inputs);
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", opencl_vector_width(device),
              panel_of(device, a), f->size[ROWS]);
     tas_status status = program_get_kernel(device, "dense_near", name, options, &kernel);
     if (status) return status;
-    near.group = dense_panel_group(device, near.group, panels, wide);
-    launch_add(args, A_U32(near.strip));
-    launch_add(args, A_U32(near.group));
-    return launch_kernel(device, kernel, launch_single(wide, block_count(panels, near.group), 1), args);
+    group = dense_panel_group(device, group, panels, wide);
+    launch_add(args, A_U32(strip));
+    launch_add(args, A_U32(group));
+    return launch_kernel(device, kernel, launch_single(wide, block_count(panels, group), 1), args);
+}
+
+/* Runs a kernel of dense_near.cl on arguments to which its strips and groups are added. */
+static tas_status run_near_input(tas_device *device, const op_args *a, const form *f, launch_args *args)
+{
+    const uint32_t panel = panel_of(device, a), strip = near_limit(device, 128 / panel, 1) * panel;
+    return launch_near(device, a, f, "dense_backward_input_near", NEAR_BLOCKS * f->size[ROWS], strip,
+                       near_limit(device, 8, 2), args);
+}
+
+static tas_status run_near_weights(tas_device *device, const op_args *a, const form *f, launch_args *args)
+{
+    const uint32_t granule = a->size[DENSE_GRANULE], strip = granule ? granule : near_limit(device, NEAR_STRIP, 5);
+    return launch_near(device, a, f, "dense_backward_weights_near", DENSE_NEAR_INPUTS, strip,
+                       near_limit(device, DENSE_NEAR_PANELS, 2), args);
 }
 
 /* ---- Launches ---- */
@@ -195,7 +193,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     if (status) return status;
     launch_args args = ARGS(A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_MASK(a, m), A_U32(a->n),
                             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->masked));
-    if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_input_near", &args);
+    if (f->size[NEAR]) return run_near_input(device, a, f, &args);
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->n, panel)),
                          &args);
@@ -274,7 +272,7 @@ static tas_status backward_weights_of(tas_device *device, const op_args *a, cons
                             A_MEM(bias_of(a, m, 1)), A_U32(from), A_U32(count), A_U32(inputs), A_U32(outputs),
                             A_U32(a->first + from), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)),
                             A_U32(dy->panel_apart), A_U32(dy->pitch), A_U32(dy->end));
-    if (f->size[NEAR]) return run_near(device, a, f, "dense_backward_weights_near", &args);
+    if (f->size[NEAR]) return run_near_weights(device, a, f, &args);
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(inputs, f->size[ROWS]) * block_count(outputs, panel_of(device, a))),
                          &args);

@@ -9,11 +9,9 @@
 #include "ops/watch.h"
 
 enum {
-    COLUMNS = 64,     /* of a work-item of dense_check on processors */
-    FEW = 8,          /* examples at most for dense_update.cl */
-    FEW_INPUTS = 64,  /* of a work-item there */
-    NEAR_BLOCKS = 8,  /* of a work-item of dense_update_near.cl */
-    NEAR_PANELS = 16, /* and panels, at most */
+    COLUMNS = 64,    /* of a work-item of dense_check on processors */
+    FEW = 8,         /* examples at most for dense_update.cl */
+    FEW_INPUTS = 64, /* of a work-item there */
 };
 
 /* ---- dense_check ---- */
@@ -63,8 +61,8 @@ static tas_status run_near(tas_device *device, const op_args *a, uint32_t panel,
 {
     const uint32_t rows = dense_block_rows(device);
     const size_t panels = block_count(a->size[DENSE_OUTPUTS], panel);
-    const size_t wide = block_count(a->size[DENSE_INPUTS], NEAR_BLOCKS * rows);
-    const uint32_t group = dense_panel_group(device, NEAR_PANELS, panels, wide);
+    const size_t wide = block_count(a->size[DENSE_INPUTS], DENSE_NEAR_INPUTS);
+    const uint32_t group = dense_panel_group(device, DENSE_NEAR_PANELS, panels, wide);
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", opencl_vector_width(device), panel, rows);

@@ -50,6 +50,9 @@ const char *activation_function(op_id op);
 uint32_t dense_block_rows(const tas_device *device);
 uint32_t dense_panel_group(tas_device *device, uint32_t most, size_t panels, size_t wide);
 
+/* Of a work-item that copies what it reads of some examples: INPUTS in cl/dense_sums.h, and panels at most. */
+enum { DENSE_NEAR_INPUTS = 96, DENSE_NEAR_PANELS = 16 };
+
 /* Count the blocks of sums that a GPU may run, and the forms of the kernels for processors, as variants. */
 void dense_gpu_install_blocks(tas_device *device);
 void conv_gpu_install_blocks(tas_device *device);
