@@ -147,7 +147,7 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
 {
     const uint i0 = get_global_id(0) * INPUTS, wide = min((uint)INPUTS, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
-    float near[MOST * INPUTS], near_dy[NEAR_ROWS * PANEL];
+    float near[MOST * INPUTS], near_dy[NEAR_DY];
     for (uint p = p0, o0 = p0 * PANEL; p < p0 + count && i0 == 0 && !no_bias; p++, o0 += PANEL)
         add_biases(dy + p * panel_apart, pitch, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
                    first, batch, granule);
@@ -162,7 +162,7 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
         const uint j = first + n, within = j % granule;
         run = min(min(N - n, granule - within), strip);
         const bool closed = within + run == granule || j + run == batch;
-        const uint copied = NEAR_ROWS / run; // panels of dY at once
+        const uint copied = NEAR_DY / (run * PANEL); // panels of dY at once
         copy_inputs(near, x + (ulong)n * I, wide, run, I);
         for (uint p = 0; p < count; p++) {
             const uint outputs = O - (p0 + p) * PANEL, from_dy = (p0 + p) * panel_apart + n * pitch;

@@ -59,9 +59,9 @@ INLINE void clear_lanes(vec c[ROWS][VECS], const int rows, uint outputs)
 }
 
 // Of kernels that copy what they read of some examples.
-#define INPUTS 96      // of a work-item, a multiple of ROWS
-#define MOST 256       // examples copied at once
-#define NEAR_ROWS 1024 // of dY's panels, too
+#define INPUTS 96     // of a work-item, a multiple of ROWS
+#define MOST 256      // examples copied at once
+#define NEAR_DY 16384 // floats of dY, too
 
 // near[n][i] = x(n, i) of `count` examples and `wide` inputs.
 INLINE void copy_inputs(float *near, const __global float *x, uint wide, uint count, uint I)

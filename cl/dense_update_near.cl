@@ -22,8 +22,8 @@ KERNEL dense_sgd_near(const __global float *restrict x /* (N, I) */, const __glo
     const uint p0 = get_global_id(1) * group, panels = min(group, (O + PANEL - 1) / PANEL - p0);
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    const uint copied = NEAR_ROWS / N; // panels of dY at once
-    float near[MOST * INPUTS], near_dy[NEAR_ROWS * PANEL], mean[ROWS * PANEL];
+    const uint copied = NEAR_DY / (N * PANEL); // panels of dY at once
+    float near[MOST * INPUTS], near_dy[NEAR_DY], mean[ROWS * PANEL];
     if (first_bad[0]) return;
     copy_inputs(near, x + i0, wide, N, I);
     for (uint p = 0; p < panels; p++) {
