@@ -24,9 +24,14 @@ BUILTINS = """
 #define OWN static inline __attribute__((overloadable, always_inline))
 OWN float own_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 OWN float8 own_fma(float8 a, float8 b, float8 c) { return __builtin_ia32_vfmaddps256(a, b, c); }
+OWN float16 own_fma(float16 a, float16 b, float16 c)
+{
 #if VEC == 16
-OWN float16 own_fma(float16 a, float16 b, float16 c) { return __builtin_ia32_vfmaddps512_mask(a, b, c, (short)-1, 4); }
+    return __builtin_ia32_vfmaddps512_mask(a, b, c, (short)-1, 4);
+#else
+    return (float16)(own_fma(a.lo, b.lo, c.lo), own_fma(a.hi, b.hi, c.hi));
 #endif
+}
 #define MEMORY(n, space)                                                                                        \\
     OWN float##n own_vload##n(size_t i, const space float *p) { return ((const space packed##n *)(p + i * n))->v; } \\
     OWN void own_vstore##n(float##n v, size_t i, space float *p) { ((space packed##n *)(p + i * n))->v = v; }
@@ -78,25 +83,17 @@ def find_spills(assembly):
 
 
 def width_of(options):
-    """The vectors of a kernel for processors; 0 if work-items share their sums, which is for GPUs."""
-    if any(value.startswith("GROUP=") for value in options):
-        return 0
-    for name, value in zip(options, options[1:]):
-        if name == "-D" and value.startswith("VEC="):
-            return int(value[4:])
-    return 0
-
-
-def compile_for_x86(clang, path, options, builtins, out):
-    arguments = ["-target", "x86_64-pc-linux-gnu", f"-march={TARGETS[width_of(options)]}"]
-    arguments += ["-mprefer-vector-width=512", "-O3", "-ffp-contract=off", "-include", str(builtins), "-S"]
-    return compile_kernel(clang, path, options, *arguments, "-o", str(out))
+    """The vectors of a kernel for processors; 0 if it has no option for them."""
+    found = re.search(r"\bVEC=(\d+)", " ".join(options))
+    return int(found[1]) if found else 0
 
 
 def problems_of(clang, path, options, folder):
     builtins, out = Path(folder) / "builtins.h", Path(folder) / "kernels.s"
     builtins.write_text(BUILTINS)
-    done = compile_for_x86(clang, path, options, builtins, out)
+    arguments = ["-target", "x86_64-pc-linux-gnu", f"-march={TARGETS[width_of(options)]}"]
+    arguments += ["-mprefer-vector-width=512", "-O3", "-ffp-contract=off", "-include", str(builtins), "-S"]
+    done = compile_kernel(clang, path, options, *arguments, "-o", str(out))
     if done.returncode:
         return [explain_failure(path, options, done)]
     return [f"{path.name} {' '.join(options)}: {problem}" for problem in find_spills(out.read_text())]
