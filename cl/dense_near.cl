@@ -4,6 +4,7 @@
  * A work-item computes a few blocks of ROWS inputs, for a group of panels. It processes the terms of the sums in
  * strips: those of its inputs are copied to private memory, and every panel of the group adds its products. Read in
  * place, they would be far apart: x by I floats from one example to the next, w by I PANEL from one panel to the next.
+ * To the weights, the panels' terms are copied, too.
  *
  * Options: VEC, PANEL, ROWS  as in dense.cl; ROWS may be 4, 6 or 8
  */
@@ -19,11 +20,10 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define BLOCKS 8
-#define WIDE (BLOCKS * ROWS) // inputs of a work-item
-
 // ---- To the inputs ----
 
+#define BLOCKS 8
+#define WIDE (BLOCKS * ROWS)
 #define STRIP 128          // outputs at most
 #define LINE (STRIP + VEC) // between the lines of two inputs, so that those of a block are not in one set of a cache
 #define GROUP 8            // panels at most
