@@ -4,7 +4,6 @@
  * A work-item computes a few blocks of ROWS inputs, for a group of panels. It processes the terms of the sums in
  * strips: those of its inputs are copied to private memory, and every panel of the group adds its products. Read in
  * place, they would be far apart: x by I floats from one example to the next, w by I PANEL from one panel to the next.
- * To the weights, the panels' terms are copied, too.
  *
  * Options: VEC, PANEL, ROWS  as in dense.cl; ROWS may be 4, 6 or 8
  */
@@ -122,7 +121,7 @@ KERNEL dense_backward_input_near(const __global float *dyt /* dense_pack_rows of
 // ---- To the weights ----
 
 // Adds `count` examples to the sums of a block, which begin, or continue those in `partial`.
-INLINE void add_examples(const float *x, const float *dy, uint outputs, uint count, uint inputs, bool begins,
+INLINE void add_examples(const float *x, const __global float *dy, uint outputs, uint count, uint inputs, bool begins,
                          bool closed, bool add, __global float *total, __global float *partial)
 {
     vec c[ROWS][VECS];
@@ -130,26 +129,28 @@ INLINE void add_examples(const float *x, const float *dy, uint outputs, uint cou
         UNROLL for (int v = 0; v < VECS; v++)
             c[r][v] = begins ? (vec)(0.0f) : load_vec(v, partial + min((uint)r, inputs - 1) * PANEL);
     }
-    chain_examples(c, x, dy, outputs, count);
+    chain_near(c, ROWS, x, 1, ROWS, dy, PANEL, count);
+    if (outputs < PANEL)
+        clear_lanes(c, ROWS, outputs);
     store_sums(c, ROWS, inputs, closed, add, total, partial);
 }
 
-/* dW = dYt X, by the rule of granules: dense_backward_weights in dense.cl, which says where dy is. `strip` examples at
- * a time, up to MOST and a whole granule unless the batch is one, and `group` panels per work-item. Work-items:
- * ceil(I / INPUTS), ceil(panels / group). */
-KERNEL dense_backward_weights_near(const __global float *dy, const __global float *x /* (N, I) */,
-                                   __global float *total /* panels */,
+/* dW = dYt X, by the rule of granules: as dense_backward_weights in dense.cl. `strip` examples at a time, up to MOST
+ * and a whole granule unless the batch is one, and `group` panels per work-item. Work-items: ceil(I / INPUTS),
+ * ceil(panels / group). */
+KERNEL dense_backward_weights_near(const __global float *dyp /* dense_pack_columns of dY */,
+                                   const __global float *x /* (N, I) */, __global float *total /* panels */,
                                    __global float *partial /* panels, or unused if granule is 0 */,
                                    __global float *bias_total /* (O) */,
                                    __global float *bias_partial /* (O), likewise */, uint from, uint N, uint I, uint O,
-                                   uint first, uint batch, uint granule, uint no_bias, uint panel_apart, uint pitch,
-                                   uint end, uint strip, uint group)
+                                   uint first, uint batch, uint granule, uint no_bias, uint strip, uint group)
 {
     const uint i0 = get_global_id(0) * INPUTS, wide = min((uint)INPUTS, I - i0);
     const uint p0 = get_global_id(1) * group, count = min(group, (O + PANEL - 1) / PANEL - p0);
-    float near[MOST * INPUTS], near_dy[NEAR_DY];
-    for (uint p = p0, o0 = p0 * PANEL; p < p0 + count && i0 == 0 && !no_bias; p++, o0 += PANEL)
-        add_biases(dy + p * panel_apart, pitch, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
+    float near[NEAR_X];
+    dyp += (ulong)p0 * N * PANEL;
+    for (uint p = 0, o0 = p0 * PANEL; p < count && i0 == 0 && !no_bias; p++, o0 += PANEL)
+        add_biases(dyp + (ulong)p * N * PANEL, PANEL, min((uint)PANEL, O - o0), bias_total + o0, bias_partial + o0, N,
                    first, batch, granule);
     if (granule == 0) {
         granule = batch;
@@ -162,17 +163,13 @@ KERNEL dense_backward_weights_near(const __global float *dy, const __global floa
         const uint j = first + n, within = j % granule;
         run = min(min(N - n, granule - within), strip);
         const bool closed = within + run == granule || j + run == batch;
-        const uint copied = NEAR_DY / (run * PANEL); // panels of dY at once
         copy_inputs(near, x + (ulong)n * I, wide, run, I);
         for (uint p = 0; p < count; p++) {
-            const uint outputs = O - (p0 + p) * PANEL, from_dy = (p0 + p) * panel_apart + n * pitch;
-            if (p % copied == 0)
-                copy_outputs(near_dy, dy + from_dy, panel_apart, pitch, end - from_dy, min(copied, count - p), outputs,
-                             run);
+            const __global float *dy = dyp + ((ulong)p * N + n) * PANEL;
             for (uint b = 0; b * ROWS < wide; b++) {
                 const ulong at = ((ulong)p * I + b * ROWS) * PANEL;
-                add_examples(near + b * ROWS, near_dy + p % copied * run * PANEL, outputs, run, wide - b * ROWS,
-                             within == 0, closed, closed && j >= granule, total + at, partial + at);
+                add_examples(near + b * BLOCK_X(run), dy, O - (p0 + p) * PANEL, run, wide - b * ROWS, within == 0,
+                             closed, closed && j >= granule, total + at, partial + at);
             }
         }
     }

@@ -59,62 +59,29 @@ INLINE void clear_lanes(vec c[ROWS][VECS], const int rows, uint outputs)
 }
 
 // Of kernels that copy what they read of some examples.
-#define INPUTS 96     // of a work-item, a multiple of ROWS
-#define MOST 256      // examples copied at once
-#define NEAR_DY 16384 // floats of dY, too
+#define INPUTS 96 // of a work-item, a multiple of ROWS
+#define MOST 256  // examples copied at once
 
-// near[n][i] = x(n, i) of `count` examples and `wide` inputs.
+// Floats from the copies of one block of ROWS inputs to those of the next; and of all blocks of MOST examples.
+#define BLOCK_X(count) ((count) * ROWS + 8)
+#define NEAR_X (INPUTS / ROWS * BLOCK_X(MOST))
+
+// near[i / ROWS][n][i % ROWS] = x(n, i) of `count` examples and `wide` inputs: a block of sums reads all that it needs
+// side by side. Vectors that hold more than ROWS are stored in the order of n, which mends what lies behind.
 INLINE void copy_inputs(float *near, const __global float *x, uint wide, uint count, uint I)
 {
-    for (uint n = 0; n < count; n++, x += I, near += INPUTS) {
+    const uint apart = BLOCK_X(count);
+    for (uint n = 0; n < count; n++, x += I, near += ROWS) {
         if (wide == INPUTS) {
-            UNROLL for (uint v = 0; v < INPUTS / 8; v++)
-                vstore8(vload8(v, x), v, near);
+            UNROLL for (uint i = 0; i + 8 <= INPUTS; i += ROWS)
+                vstore8(vload8(0, x + i), 0, near + i / ROWS * apart);
+            UNROLL for (uint i = (INPUTS - 8) / ROWS * ROWS + ROWS; i < INPUTS; i++)
+                near[i / ROWS * apart + i % ROWS] = x[i];
         } else {
             for (uint i = 0; i < INPUTS; i++)
-                near[i] = x[min(i, wide - 1)];
+                near[i / ROWS * apart + i % ROWS] = x[min(i, wide - 1)];
         }
     }
-}
-
-// near[p][n][lane] = dy(n, p PANEL + lane) of `count` examples and `panels` panels; from dy on there are `outputs`
-// outputs. dense.cl says where they are. Rows are read as far as they go: panel by panel, they would be far apart.
-INLINE void copy_outputs(float *near, const __global float *dy, uint panel_apart, uint pitch, uint end, uint panels,
-                         uint outputs, uint count)
-{
-    for (uint n = 0; n < count; n++) {
-        for (uint p = 0; p < panels; p++) {
-            const uint at = n * pitch + p * panel_apart;
-            vec d[VECS];
-            if (at + PANEL <= end) {
-                UNROLL for (int v = 0; v < VECS; v++)
-                    d[v] = load_vec(v, dy + at);
-            } else {
-                load_row(d, dy + at, outputs - p * PANEL);
-            }
-            UNROLL for (int v = 0; v < VECS; v++)
-                store_vec(d[v], v, near + (p * count + n) * PANEL);
-        }
-    }
-}
-
-// c(r, lane) = fma(x[n][r], dy[n][lane], c(r, lane)) for `count` examples of copies; 0 in the lanes of outputs that are
-// missing. It is one loop for all rows of dY: with another one for rows that have no PANEL floats, compilers run out of
-// 16 registers and spill a sum in both.
-INLINE void chain_examples(vec c[ROWS][VECS], const float *x, const float *dy, uint outputs, uint count)
-{
-#pragma unroll 1
-    for (uint n = 0; n < count; n++, x += INPUTS, dy += PANEL) {
-        vec d[VECS];
-        UNROLL for (int v = 0; v < VECS; v++)
-            d[v] = load_vec(v, dy);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            UNROLL for (int v = 0; v < VECS; v++)
-                c[r][v] = fma((vec)(x[r]), d[v], c[r][v]);
-        }
-    }
-    if (outputs < PANEL)
-        clear_lanes(c, ROWS, outputs);
 }
 
 // Stores what a run of examples leaves, for the first `inputs` of the rows. What ends a granule (`closed`) goes to the

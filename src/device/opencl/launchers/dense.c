@@ -16,8 +16,8 @@ enum {
     FEW_RUN = 64,          /* inputs of a work-item there */
     NEAR_PANELS = 2,       /* at least for the kernels of dense_near.cl, so that copying costs little */
     NEAR_BLOCKS = 8,       /* of inputs, of a work-item there to the inputs; */
-    NEAR_EXAMPLES = 256,   /* of a strip of one to the weights at most, */
-    NEAR_STRIP = 64,       /* and usually: x and a panel of dY fit the level 1 cache */
+    NEAR_EXAMPLES = 256,   /* of a strip of one to the weights at most; */
+    NEAR_FLOATS = 4096,    /* of a panel of dY there, which stay in the level 1 cache */
     FAR_EXAMPLES = 1024,   /* from which on vectors of 16 floats gain by them, too: up to twice the rate */
 };
 
@@ -132,7 +132,9 @@ static tas_status run_near_input(tas_device *device, const op_args *a, const for
 
 static tas_status run_near_weights(tas_device *device, const op_args *a, const form *f, launch_args *args)
 {
-    const uint32_t granule = a->size[DENSE_GRANULE], strip = granule ? granule : near_limit(device, NEAR_STRIP, 5);
+    const uint32_t granule = a->size[DENSE_GRANULE], most = NEAR_FLOATS / panel_of(device, a);
+    const uint32_t usual = most < NEAR_EXAMPLES ? most : NEAR_EXAMPLES;
+    const uint32_t strip = granule ? granule : near_limit(device, usual, 5);
     return launch_near(device, a, f, "dense_backward_weights_near", DENSE_NEAR_INPUTS, strip,
                        near_limit(device, DENSE_NEAR_PANELS, 2), args);
 }
@@ -200,9 +202,9 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
 }
 
 /* Whether dY is packed in panels of outputs: else it is read where it lies. */
-static bool packs_outputs(tas_device *device, const op_args *a)
+static bool packs_outputs(tas_device *device, const op_args *a, const form *f)
 {
-    return a->size[DENSE_OUTPUTS] % near_limit(device, PACKED_OUTPUTS, 2) == 0;
+    return f->size[NEAR] || a->size[DENSE_OUTPUTS] % near_limit(device, PACKED_OUTPUTS, 2) == 0;
 }
 
 /* The examples at most of which it is packed at once: whole granules, so that none is left open between them. */
@@ -215,7 +217,8 @@ static uint32_t packed_most(tas_device *device, const op_args *a)
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    if ((a->n <= FEW && !forms_are_open(device)) || !packs_outputs(device, a)) return 0;
+    const form *f = choose_form(device, a);
+    if (!forms_are_open(device) && (f->size[EXAMPLES] || !packs_outputs(device, a, f))) return 0;
     const uint32_t panel = panel_of(device, a);
     return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)packed_most(device, a) * sizeof(float);
 }
@@ -268,11 +271,14 @@ static tas_status backward_weights_of(tas_device *device, const op_args *a, cons
     cl_kernel kernel = NULL;
     tas_status status = f->size[NEAR] ? TAS_OK : get_kernel(device, a, f, "dense_backward_weights", &kernel);
     if (status) return status;
-    launch_args args = ARGS(A_MEM(&dy->at), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(bias_of(a, m, 0)),
-                            A_MEM(bias_of(a, m, 1)), A_U32(from), A_U32(count), A_U32(inputs), A_U32(outputs),
-                            A_U32(a->first + from), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)),
-                            A_U32(dy->panel_apart), A_U32(dy->pitch), A_U32(dy->end));
+    launch_args args =
+        ARGS(A_MEM(&dy->at), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(bias_of(a, m, 0)), A_MEM(bias_of(a, m, 1)),
+             A_U32(from), A_U32(count), A_U32(inputs), A_U32(outputs), A_U32(a->first + from), A_U32(a->batch),
+             A_U32(a->size[DENSE_GRANULE]), A_U32(!has_bias(a)));
     if (f->size[NEAR]) return run_near_weights(device, a, f, &args);
+    launch_add(&args, A_U32(dy->panel_apart));
+    launch_add(&args, A_U32(dy->pitch));
+    launch_add(&args, A_U32(dy->end));
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(inputs, f->size[ROWS]) * block_count(outputs, panel_of(device, a))),
                          &args);
@@ -284,7 +290,7 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
     const uint32_t outputs = a->size[DENSE_OUTPUTS];
     dy_rows dy = {m[1], panel_of(device, a), outputs, a->n * outputs};
     if (f->size[EXAMPLES]) return backward_weights_few(device, a, f, m);
-    if (!packs_outputs(device, a)) return backward_weights_of(device, a, f, 0, a->n, m, &dy);
+    if (!packs_outputs(device, a, f)) return backward_weights_of(device, a, f, 0, a->n, m, &dy);
     const uint32_t most = packed_most(device, a), granule = a->size[DENSE_GRANULE] ? a->size[DENSE_GRANULE] : 1;
     tas_status status = TAS_OK;
     for (uint32_t from = 0, count; from < a->n && !status; from += count) {
